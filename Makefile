@@ -1,0 +1,79 @@
+# Everything lives in .venv; nothing outside this folder is touched. Stamps in .venv record what
+# is installed, so that pip runs again only after a lock file or pyproject.toml has changed.
+
+PYTHON ?= python3
+PIPELINE ?= examples/langgraph_pipeline.py
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:  # two pips must not write to one environment
+.SUFFIXES:
+.PHONY: help demo test check check-lock bench bench-smoke format schemas lock clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.demo  ## Start the broker with a live pipeline (PIPELINE=file.py for your own)
+	@$(BIN)/progress-broker demo $(PIPELINE)
+
+test: $(VENV)/.dev  ## Run the tests (ARGS='-k cursor' narrows them)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev check-lock  ## Check format, lint, import direction, types, schemas and lock files
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/mypy
+	$(BIN)/progress-broker schema --check
+
+check-lock: $(VENV)/.dev
+	$(BIN)/python -m pytest --quiet tests/test_packaging.py
+
+bench: $(VENV)/.dev  ## Run every benchmark
+	$(BIN)/python -m bench all
+
+bench-smoke: $(VENV)/.dev  ## Run every benchmark briefly, to see that it still runs
+	$(BIN)/python -m bench smoke
+
+format: $(VENV)/.dev  ## Rewrite the code in the project's format
+	$(BIN)/ruff check --fix --exit-zero  # `make check` says what is left
+	$(BIN)/ruff format
+
+schemas: $(VENV)/.dev  ## Regenerate schemas/ from the code
+	$(BIN)/progress-broker schema
+
+# dev.txt holds everything and is compiled first; the others take their versions from it, so that
+# one environment can hold them all.
+lock: $(VENV)/.dev  ## Regenerate requirements/ from pyproject.toml (UPGRADE=1 takes new versions)
+	$(COMPILE) pyproject.toml --all-extras --group dev -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra embedded -c requirements/dev.txt -o requirements/run.txt
+	$(COMPILE) pyproject.toml --extra embedded --extra langgraph -c requirements/dev.txt -o requirements/demo.txt
+	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
+
+clean:  ## Remove .venv and every cache; the demo's data in .progress-broker/ stays
+	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "progress-broker needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; \
+		exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.demo: requirements/build.txt requirements/demo.txt pyproject.toml | $(VENV)/.created
+	@echo "Installing what the demo needs into $(VENV), once ..."
+	@$(INSTALL) --require-hashes -r requirements/build.txt -r requirements/demo.txt
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/.created
+	@echo "Installing the development tools into $(VENV), once ..."
+	@$(INSTALL) --require-hashes -r requirements/dev.txt
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $(VENV)/.demo $@  # dev.txt contains demo.txt and build.txt

@@ -1,0 +1,1 @@
+"""The command line: flags and variables become settings, errors become exit codes."""

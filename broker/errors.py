@@ -1,0 +1,150 @@
+"""Every error the broker raises on purpose.
+
+    BrokerError
+    ├── MalformedEvent        a payload is not an event
+    ├── InvalidName           a run or tenant cannot be a subject token
+    ├── InvalidCursor         a cursor in a request cannot be read
+    ├── InvalidRequest        a request breaks the API's rules
+    │   └── InvalidEvents     ... in some of the events it carries
+    ├── NotFound              the run has no events
+    ├── TooLarge              a body or an event is over its limit
+    ├── StreamUnavailable     NATS or JetStream does not answer
+    ├── TopologyMismatch      a stream exists with another configuration
+    ├── EmbeddedServerError   the embedded NATS server cannot run
+    ├── SettingsError         a flag or variable is wrong
+    └── Overloaded            a bounded resource is full
+
+Errors carry fields and build their text in `__str__`. HTTP status codes are known to the gateway's
+middleware alone.
+"""
+
+from collections.abc import Sequence
+
+
+class BrokerError(Exception):
+    """Base of all errors of the broker."""
+
+
+class MalformedEvent(BrokerError):
+    """A payload is not an event; `reason` says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class InvalidName(BrokerError):
+    """A run or tenant id cannot be encoded as one subject token."""
+
+    def __init__(self, what: str, problem: str) -> None:
+        super().__init__(what, problem)
+        self.what, self.problem = what, problem
+
+    def __str__(self) -> str:
+        return f"the {self.what} id {self.problem}"
+
+
+class InvalidCursor(BrokerError):
+    """A cursor is not of the form `<epoch>-<seq>`, or not of this stream."""
+
+    def __init__(self, cursor: str, parameter: str) -> None:
+        super().__init__(cursor, parameter)
+        self.cursor, self.parameter = cursor, parameter
+
+    def __str__(self) -> str:
+        return (
+            f"{self.parameter}={self.cursor[:64]!r} is not a cursor of this stream: "
+            "give a cursor as an earlier answer gave it, or none to begin at the beginning"
+        )
+
+
+class InvalidRequest(BrokerError):
+    """A request breaks a rule of the API; `detail` says which and what to do."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+class InvalidEvents(InvalidRequest):
+    """Some events of a request are refused; nothing was stored."""
+
+    def __init__(self, problems: Sequence[tuple[int, str]]) -> None:
+        count = len(problems)
+        super().__init__(
+            f"{count} event{' is' if count == 1 else 's are'} refused; nothing was stored"
+        )
+        self.problems = tuple(problems)
+
+
+class NotFound(BrokerError):
+    """Nothing was ever stored for this run, or it is older than what is kept."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(run)
+        self.run = run
+
+    def __str__(self) -> str:
+        return f"no events are stored for run {self.run!r}"
+
+
+class TooLarge(BrokerError):
+    """A body or an event is over its limit, in bytes."""
+
+    def __init__(self, what: str, limit: int) -> None:
+        super().__init__(what, limit)
+        self.what, self.limit = what, limit
+
+    def __str__(self) -> str:
+        return f"{self.what} is larger than the limit of {self.limit} bytes"
+
+
+class StreamUnavailable(BrokerError):
+    """NATS or JetStream did not do what was asked; the same request may succeed later."""
+
+    def __init__(self, doing: str, reason: str) -> None:
+        super().__init__(doing, reason)
+        self.doing, self.reason = doing, reason
+
+    def __str__(self) -> str:
+        return f"{self.doing}: {self.reason}"
+
+
+class TopologyMismatch(BrokerError):
+    """A stream exists with a configuration that cannot be changed to ours."""
+
+    def __init__(self, stream: str, field: str, found: object, wanted: object) -> None:
+        super().__init__(stream, field, found, wanted)
+        self.stream, self.field, self.found, self.wanted = stream, field, found, wanted
+
+    def __str__(self) -> str:
+        return (
+            f"stream {self.stream} has {self.field} = {self.found!r}, but {self.wanted!r} is "
+            "wanted, and the server does not change it: change the setting, or move the "
+            "stream's messages to a new one"
+        )
+
+
+class EmbeddedServerError(BrokerError):
+    """The embedded NATS server cannot be started; the text says what to do."""
+
+
+class SettingsError(BrokerError):
+    """A flag, variable or settings file is wrong; the text names it."""
+
+
+class Overloaded(BrokerError):
+    """A bounded resource is full; `limit` names it."""
+
+    def __init__(self, limit: str, value: int) -> None:
+        super().__init__(limit, value)
+        self.limit, self.value = limit, value
+
+    def __str__(self) -> str:
+        return f"the limit {self.limit} = {self.value} is reached"

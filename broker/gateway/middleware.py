@@ -1,0 +1,101 @@
+"""The boundary between errors and answers: every error becomes problem+json, here alone."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from aiohttp import web
+
+from broker import errors
+from broker.gateway.keys import METRICS
+from broker.protocol.problem import MEDIA_TYPE, Problem
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+RETRY_AFTER: Final = "1"
+
+_PROBLEMS: Final[dict[type[errors.BrokerError], tuple[int, str, str]]] = {
+    errors.NotFound: (404, "run-not-found", "Run not found"),
+    errors.InvalidName: (422, "invalid-id", "An id that cannot be"),
+    errors.InvalidCursor: (422, "invalid-cursor", "Not a cursor of this stream"),
+    errors.InvalidEvents: (422, "invalid-events", "Events refused"),
+    errors.InvalidRequest: (422, "invalid-request", "Request refused"),
+    errors.MalformedEvent: (422, "invalid-events", "Events refused"),
+    errors.TooLarge: (413, "too-large", "Too large"),
+    errors.StreamUnavailable: (503, "stream-unavailable", "The event stream does not answer"),
+    errors.Overloaded: (503, "overloaded", "A limit of this gateway is reached"),
+}
+
+_HTTP_DETAIL: Final = {
+    404: "nothing is served here; the API begins at /v1, see docs/api.md",
+    405: "this path does not take that method",
+}
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer errors, and count and time requests by route."""
+    began = time.perf_counter()
+    response: web.StreamResponse
+    try:
+        response = await handler(request)
+    except errors.BrokerError as error:
+        response = _answer(_problem(error))
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        response = _answer(_http_problem(error))
+        if "Allow" in error.headers:
+            response.headers["Allow"] = error.headers["Allow"]
+    except ConnectionError:
+        raise
+    except Exception:
+        log.exception("answering %s %s", request.method, request.path)
+        response = _answer(
+            Problem("internal", "The broker made a mistake", 500, "it is in the gateway's log")
+        )
+    metrics = request.app[METRICS]
+    resource = request.match_info.route.resource
+    endpoint = resource.canonical if resource is not None else "unknown"
+    metrics.http_requests.labels(endpoint, _method(request), response.status).inc()
+    metrics.http_seconds.labels(endpoint).observe(time.perf_counter() - began)
+    return response
+
+
+def _method(request: web.Request) -> str:
+    known = ("GET", "HEAD", "POST", "OPTIONS")
+    return request.method if request.method in known else "other"
+
+
+def _problem(error: errors.BrokerError) -> Problem:
+    for kind in type(error).__mro__:
+        if kind in _PROBLEMS:
+            status, name, title = _PROBLEMS[kind]
+            break
+    else:
+        log.error("no problem is defined for %r", error)
+        status, name, title = 500, "internal", "The broker made a mistake"
+    extra: dict[str, Any] = {}
+    if isinstance(error, errors.InvalidEvents):
+        extra["errors"] = [{"index": index, "detail": text} for index, text in error.problems]
+    if isinstance(error, errors.Overloaded):
+        extra |= {"limit": error.limit, "value": error.value}
+    if isinstance(error, errors.TooLarge):
+        extra["limit"] = error.limit
+    return Problem(name, title, status, str(error), extra)
+
+
+def _http_problem(error: web.HTTPException) -> Problem:
+    name = (error.reason or "error").lower().replace(" ", "-")
+    return Problem(name, error.reason, error.status, _HTTP_DETAIL.get(error.status, ""))
+
+
+def _answer(problem: Problem) -> web.Response:
+    response = web.Response(status=problem.status, body=problem.encode(), content_type=MEDIA_TYPE)
+    response.headers["Cache-Control"] = "no-store"
+    if problem.status == 503:
+        response.headers["Retry-After"] = RETRY_AFTER
+    return response

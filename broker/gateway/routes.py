@@ -1,0 +1,17 @@
+"""The URL table."""
+
+from aiohttp import web
+
+from broker.gateway import cors, health, ingest, live, snapshot
+
+
+def set_up(app: web.Application) -> None:
+    """Add every route."""
+    app.router.add_get("/v1/runs/{run}", snapshot.snapshot)
+    app.router.add_get("/v1/runs/{run}/events", live.events)
+    app.router.add_post("/v1/runs/{run}/events", ingest.ingest)
+    app.router.add_post("/v1/events", ingest.ingest)
+    app.router.add_get("/healthz", health.alive)
+    app.router.add_get("/readyz", health.ready)
+    app.router.add_get("/metrics", health.metrics)
+    app.router.add_route("OPTIONS", "/v1/{path:.*}", cors.preflight)

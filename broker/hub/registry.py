@@ -1,0 +1,258 @@
+"""The hubs by run: opened once however many ask, kept while watched and a while longer."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Final, Self
+
+import msgspec
+
+from broker.errors import NotFound, Overloaded, StreamUnavailable
+from broker.hub.group import Group
+from broker.hub.ports import Feed, Source, Timing
+from broker.hub.run_hub import HubLimits, RunHub
+from broker.hub.subscriber import Subscriber
+from broker.metrics import Metrics
+from broker.model.subjects import RunKey
+
+SWEEP: Final = 1.0
+"""Seconds between two looks at all clients."""
+
+
+class RegistryLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Times in seconds."""
+
+    hub_ttl: float = 30.0
+    hubs_max: int = 20_000
+    unknown_ttl: float = 1.0
+    unknown_max: int = 10_000
+    heartbeat: float = 15.0
+    idle_timeout: float = 300.0
+    stall_timeout: float = 30.0
+    retry_min: float = 1.0
+    retry_max: float = 5.0
+    catch_ups: int = 64
+    hub: HubLimits = HubLimits()
+
+
+class Registry:
+    """Finds or opens the hub of a run, and sweeps all of them. Made by `running`."""
+
+    def __init__(
+        self, source: Source, *, limits: RegistryLimits, timing: Timing, metrics: Metrics
+    ) -> None:
+        self.source = source
+        self._limits = limits
+        self._timing = timing
+        self._metrics = metrics
+        self._hubs: dict[RunKey, tuple[RunHub, Feed]] = {}
+        self._opening: dict[RunKey, asyncio.Future[RunHub]] = {}
+        self._unknown: OrderedDict[RunKey, float] = OrderedDict()
+        self._catch_ups = asyncio.Semaphore(limits.catch_ups)
+        self._group: asyncio.TaskGroup | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    @asynccontextmanager
+    async def running(
+        cls, source: Source, *, limits: RegistryLimits, timing: Timing, metrics: Metrics
+    ) -> AsyncIterator[Self]:
+        """A registry whose tasks live as long as the block."""
+        registry = cls(source, limits=limits, timing=timing, metrics=metrics)
+        async with asyncio.TaskGroup() as group:
+            registry._group = group
+            registry._spawn(registry._sweep_forever(), "hub sweep")
+            try:
+                yield registry
+            finally:
+                registry._group = None
+                registry._dismiss_all()
+                for task in registry._tasks:
+                    task.cancel()
+                for _, feed in registry._hubs.values():
+                    await feed.close()
+
+    def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
+        """Run a task of our own; when the gateway stops there is nobody left to run it for."""
+        if self._group is None:
+            work.close()
+            return
+        task = self._group.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def hub(self, key: RunKey) -> RunHub:
+        """The hub of a run, opened if need be.
+
+        Raises NotFound for a run without events, StreamUnavailable, and Overloaded when as many
+        hubs are open as may be and every one is watched.
+        """
+        known = self._hubs.get(key)
+        if known is not None:
+            known[0].used_at = self._timing.now()
+            return known[0]
+        opening = self._opening.get(key)
+        if opening is None:
+            self._refuse_unknown(key)
+            self._make_room()
+            opening = self._spawn_open(key)
+        return await asyncio.shield(opening)
+
+    def holds(self, hub: RunHub) -> bool:
+        """Whether the hub is still the run's."""
+        return hub.key in self._hubs and self._hubs[hub.key][0] is hub
+
+    def _spawn_open(self, key: RunKey) -> "asyncio.Future[RunHub]":
+        if self._group is None:
+            raise StreamUnavailable("open a run", "the gateway is stopping")
+        opened: asyncio.Future[RunHub] = asyncio.get_running_loop().create_future()
+        # Everyone who waited may have gone away: then nobody is left to hear of an error.
+        opened.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._opening[key] = opened
+        self._spawn(self._open(key, opened), f"open {key.run}")
+        return opened
+
+    async def _open(self, key: RunKey, opened: "asyncio.Future[RunHub]") -> None:
+        """Open a hub; whatever comes of it goes to those who wait for it."""
+        began = self._timing.now()
+        try:
+            hub = await self._opened(key)
+        except Exception as error:
+            self._metrics.hub_opens.labels(outcome=type(error).__name__).inc()
+            if not opened.done():
+                opened.set_exception(error)
+        else:
+            self._metrics.hub_opens.labels(outcome="opened").inc()
+            self._metrics.hub_open_seconds.observe(self._timing.now() - began)
+            if not opened.done():
+                opened.set_result(hub)
+        finally:
+            del self._opening[key]
+            opened.cancel()
+
+    async def _opened(self, key: RunKey) -> RunHub:
+        hub = RunHub(
+            key,
+            self.source.epoch,
+            limits=self._limits.hub,
+            timing=self._timing,
+            metrics=self._metrics,
+            behind=self._serve_from_stream,
+        )
+        feed = await self.source.follow(key, hub.deliver)
+        if not hub.seq:
+            await feed.close()
+            self._remember_unknown(key)
+            raise NotFound(key.run)
+        self._hubs[key] = (hub, feed)
+        self._metrics.hubs.set(len(self._hubs))
+        return hub
+
+    def _refuse_unknown(self, key: RunKey) -> None:
+        """Spare the stream a question it answered a moment ago."""
+        until = self._unknown.get(key)
+        if until is not None and self._timing.now() < until:
+            raise NotFound(key.run)
+
+    def _remember_unknown(self, key: RunKey) -> None:
+        self._unknown[key] = self._timing.now() + self._limits.unknown_ttl
+        self._unknown.move_to_end(key)
+        while len(self._unknown) > self._limits.unknown_max:
+            self._unknown.popitem(last=False)
+
+    def known(self, key: RunKey) -> None:
+        """Something was stored for the run just now."""
+        self._unknown.pop(key, None)
+
+    def _make_room(self) -> None:
+        if len(self._hubs) + len(self._opening) < self._limits.hubs_max:
+            return
+        idle = [hub for hub, _ in self._hubs.values() if not hub.clients]
+        if not idle:
+            raise Overloaded("hubs_max", self._limits.hubs_max)
+        self._close(min(idle, key=lambda hub: hub.used_at))
+
+    def _close(self, hub: RunHub) -> None:
+        _, feed = self._hubs.pop(hub.key)
+        self._metrics.hubs.set(len(self._hubs))
+        self._spawn(feed.close(), f"close {hub.key.run}")
+
+    def renew(self) -> None:
+        """The stream was made anew: let every client come back, and forget every run."""
+        self._dismiss_all()
+        for hub, _ in list(self._hubs.values()):
+            self._close(hub)
+
+    def _serve_from_stream(self, hub: RunHub, client: Subscriber) -> None:
+        self._spawn(self._catch_up(hub, client), f"catch up {hub.key.run}")
+
+    async def _catch_up(self, hub: RunHub, client: Subscriber) -> None:
+        """Write a client what it missed, page by page, as fast as it reads; then let it join."""
+        try:
+            async with self._catch_ups:
+                if not await client.drained():
+                    return
+                while not hub.catch_up(client):
+                    async for page in self.source.read(hub.key, client.cursor):
+                        client.write(hub.frames(client, page))
+                        client.cursor = page[-1].seq
+                        if not await client.drained():
+                            return
+        except StreamUnavailable:
+            self._dismiss(hub, client)
+        finally:
+            client.catching_up = False
+
+    async def _sweep_forever(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP)
+            self.sweep()
+
+    def sweep(self) -> None:
+        """One look at everything: heartbeats, stalled, old and idle clients, unwatched hubs."""
+        now = self._timing.now()
+        limits = self._limits
+        held = clients = 0
+        for hub, _ in list(self._hubs.values()):
+            idle = now - hub.changed_at > limits.idle_timeout
+            for group in hub.groups:
+                if now - group.wrote_at >= limits.heartbeat:
+                    group.write(group.framing.heartbeat, now)
+                for client in group.members:
+                    clients += 1
+                    held += client.held
+                    self._look_at(hub, client, idle=idle, now=now)
+            if not hub.clients and now - hub.used_at > limits.hub_ttl:
+                self._close(hub)
+        self._metrics.clients_held.set(held)
+        self._metrics.clients.set(clients)
+        for key, until in list(self._unknown.items()):
+            if now < until:
+                break
+            del self._unknown[key]
+
+    def _look_at(self, hub: RunHub, client: Subscriber, *, idle: bool, now: float) -> None:
+        if client.stalled_for(now) > self._limits.stall_timeout:
+            self._metrics.closes.labels(reason="slow").inc()
+            client.sink.abort()
+        elif client.closing_at is None and (idle or now > client.expires_at):
+            self._metrics.closes.labels(reason="idle" if idle else "max_age").inc()
+            self._dismiss(hub, client)
+
+    def _dismiss(self, hub: RunHub, client: Subscriber) -> None:
+        """End a stream that may be resumed, at a time that differs from client to client."""
+        group = next((g for g in hub.groups if client in g), None)
+        if group is not None and client.closing_at is None:
+            hub.dismiss(client, self._farewell(group))
+
+    def _farewell(self, group: Group) -> bytes:
+        low, high = self._limits.retry_min, self._limits.retry_max
+        wait = low + (high - low) * self._timing.random()
+        return group.framing.retry(int(wait * 1000)) + group.framing.close()
+
+    def _dismiss_all(self) -> None:
+        for hub, _ in self._hubs.values():
+            for group in hub.groups:
+                for client in group.members:
+                    self._dismiss(hub, client)

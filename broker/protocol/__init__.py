@@ -1,0 +1,1 @@
+"""Framing and parsing of what goes over the wire, without any I/O."""

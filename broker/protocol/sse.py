@@ -1,0 +1,78 @@
+"""Server-sent events: frames as bytes (WHATWG HTML §9.2), with or without HTTP chunks (RFC 9112).
+
+A frame is built once and written to every client as it is, so the chunk header is part of it.
+"""
+
+from typing import Final, Protocol
+
+LAST_CHUNK: Final = b"0\r\n\r\n"
+_COMMENT: Final = b":\n\n"
+
+
+class Framing(Protocol):
+    """How a transport frames messages. The bytes are shared by all clients that use it."""
+
+    name: str
+    heartbeat: bytes
+
+    def message(self, kind: str, data: bytes, cursor: str | None = None) -> bytes:
+        """One message."""
+
+    def retry(self, milliseconds: int) -> bytes:
+        """Tells the client how long to wait before it connects again."""
+
+    def close(self) -> bytes:
+        """Ends the stream, so that its end can be told from a cut."""
+
+
+class PlainEvents:
+    """Event-stream frames for HTTP/1.0, which knows no chunks: the end of the connection ends."""
+
+    name = "sse-1.0"
+    heartbeat = _COMMENT
+
+    def message(self, kind: str, data: bytes, cursor: str | None = None) -> bytes:
+        return event(kind, data, cursor)
+
+    def retry(self, milliseconds: int) -> bytes:
+        return b"retry: %d\n\n" % milliseconds
+
+    def close(self) -> bytes:
+        return b""
+
+
+class ChunkedEvents:
+    """Event-stream frames, each in a chunk of its own."""
+
+    name = "sse"
+    heartbeat = b"%x\r\n%b\r\n" % (len(_COMMENT), _COMMENT)
+
+    def message(self, kind: str, data: bytes, cursor: str | None = None) -> bytes:
+        return chunk(event(kind, data, cursor))
+
+    def retry(self, milliseconds: int) -> bytes:
+        return chunk(b"retry: %d\n\n" % milliseconds)
+
+    def close(self) -> bytes:
+        return LAST_CHUNK
+
+
+CHUNKED: Final = ChunkedEvents()
+PLAIN: Final = PlainEvents()
+
+
+def event(kind: str, data: bytes, cursor: str | None = None) -> bytes:
+    """One event. `kind` and `cursor` must hold no CR, LF or NUL: they would inject fields."""
+    if "\n" in kind or "\r" in kind or "\0" in kind:
+        raise ValueError(f"an event name with a line end or NUL: {kind!r}")
+    if b"\n" in data or b"\r" in data:
+        lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        data = b"\ndata: ".join(lines)
+    if cursor is None:
+        return b"event: %b\ndata: %b\n\n" % (kind.encode(), data)
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (cursor.encode("ascii"), kind.encode(), data)
+
+
+def chunk(body: bytes) -> bytes:
+    """The body as one HTTP/1.1 chunk (RFC 9112 §7.1)."""
+    return b"%x\r\n%b\r\n" % (len(body), body)

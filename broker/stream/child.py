@@ -1,0 +1,41 @@
+"""Child processes that end with this one, however it ends."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import IO, Any
+
+from broker.stream import guardian
+
+
+@asynccontextmanager
+async def child(
+    command: Sequence[str], *, output: IO[Any] | int | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a command under a guardian as long as the block; gives the guardian's process.
+
+    The guardian ends when the command does, with its exit code. Ctrl-C in a terminal reaches only
+    this process, which then ends the command in its own order.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-I",
+        guardian.__file__,
+        *command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            async with asyncio.timeout(guardian.GRACE + 2):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()

@@ -1,0 +1,110 @@
+"""Appending to a stream: deduplicated by message id, acknowledgements pipelined."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+import msgspec
+
+from broker.errors import StreamUnavailable
+from broker.stream.connection import REQUEST_TIMEOUT, Connection
+
+MESSAGE_ID: Final = "Nats-Msg-Id"
+EXPECTED_LAST: Final = "Nats-Expected-Last-Subject-Sequence"
+IN_FLIGHT: Final = 1024
+"""Messages sent and not yet acknowledged; the server queues 10,000 per stream."""
+
+
+class Message(NamedTuple):
+    """Something to store. `message_id` makes a repetition within two minutes harmless."""
+
+    subject: str
+    payload: bytes
+    message_id: str | None = None
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """The server's acknowledgement: stored as `seq`, or known before as `seq`."""
+
+    seq: int = 0
+    duplicate: bool = False
+    error: dict[str, str | int] | None = None
+
+
+_decode: Final = msgspec.json.Decoder(Stored).decode
+
+
+async def publish(
+    connection: Connection, message: Message, *, expected_last: int | None = None
+) -> Stored:
+    """Store one message.
+
+    With `expected_last` it is stored only if that is the subject's last sequence. Raises
+    StreamUnavailable where the server refuses or does not answer; then it may have been stored.
+    """
+    acknowledged = await _submit(connection, message, expected_last)
+    return await _acknowledged(acknowledged)
+
+
+async def publish_all(connection: Connection, messages: Sequence[Message]) -> list[Stored]:
+    """Store messages in their order, many in flight.
+
+    Raises StreamUnavailable if any is refused or unanswered; the others may have been stored.
+    """
+    stored: list[Stored] = []
+    for begin in range(0, len(messages), IN_FLIGHT):
+        window = [
+            await _submit(connection, message) for message in messages[begin : begin + IN_FLIGHT]
+        ]
+        answers = await asyncio.gather(*map(_acknowledged, window), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+            stored.append(answer)
+    return stored
+
+
+async def _submit(
+    connection: Connection, message: Message, expected_last: int | None = None
+) -> "asyncio.Future[Stored]":
+    """Send a message; the future is its acknowledgement."""
+    acknowledged: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
+
+    def take(subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
+        forget()
+        if acknowledged.done():
+            return
+        stored = _decode(data) if data else Stored(error={"description": "no stream there"})
+        if stored.error is not None:
+            reason = str(stored.error.get("description", "refused"))
+            acknowledged.set_exception(StreamUnavailable("store an event", reason))
+        else:
+            acknowledged.set_result(stored)
+
+    reply, forget = connection.expect(take)
+    acknowledged.add_done_callback(lambda done: forget())
+    headers = dict(message.headers)
+    if message.message_id is not None:
+        headers[MESSAGE_ID] = message.message_id
+    if expected_last is not None:
+        headers[EXPECTED_LAST] = str(expected_last)
+    try:
+        await connection.publish(
+            message.subject, message.payload, reply=reply, headers=headers or None
+        )
+    except BaseException:
+        acknowledged.cancel()
+        raise
+    return acknowledged
+
+
+async def _acknowledged(acknowledged: "asyncio.Future[Stored]") -> Stored:
+    try:
+        async with asyncio.timeout(REQUEST_TIMEOUT):
+            return await acknowledged
+    except TimeoutError:
+        raise StreamUnavailable(
+            "store an event", f"not acknowledged in {REQUEST_TIMEOUT:g} s"
+        ) from None

@@ -1,0 +1,123 @@
+"""Reading what is stored: pages of one run by batch direct get, and last sequences of many.
+
+No consumer is made. Large reads hold a lock in the server that writers need, so they go over a
+connection of their own, in pages (ADR-31 of nats-architecture-and-design).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from broker.errors import StreamUnavailable
+from broker.model.record import Record
+from broker.stream.connection import REQUEST_TIMEOUT, Connection
+from broker.stream.headers import SEQUENCE, moment, number, status
+from broker.stream.topology import MAX_EVENT, MIB, PROGRESS, api
+
+PAGE: Final = 2048
+PAGE_BYTES: Final = 8 * MIB
+MOST_SUBJECTS: Final = 1024
+"""What one `multi_last` request may match (nats-server answers 413 beyond)."""
+
+_DONE: Final = (204, 404)
+
+
+async def read(
+    connection: Connection,
+    subject: str,
+    after: int,
+    *,
+    page_size: int = PAGE,
+    stream: str = PROGRESS,
+) -> AsyncIterator[list[Record]]:
+    """The records of a subject stored after a sequence, page by page, in order.
+
+    Ends when the server says that there are no more. Raises StreamUnavailable.
+    """
+    while True:
+        page = await _page(connection, stream, subject, after + 1, page_size)
+        if page:
+            yield page
+            after = page[-1].seq
+        room = PAGE_BYTES - sum(len(record.payload) for record in page)
+        if len(page) < page_size and room > 2 * MAX_EVENT:
+            return
+
+
+async def last_sequences(
+    connection: Connection, subjects: Sequence[str], *, stream: str = PROGRESS
+) -> dict[str, int]:
+    """The last stored sequence of each subject that has any. Raises StreamUnavailable."""
+    last: dict[str, int] = {}
+    for begin in range(0, len(subjects), MOST_SUBJECTS):
+        request = {"multi_last": list(subjects[begin : begin + MOST_SUBJECTS])}
+        for headers, _ in await _direct_get(connection, stream, request):
+            seq = number(headers, SEQUENCE)
+            subject = _subject(headers)
+            if seq is not None:
+                last[subject] = seq
+    return last
+
+
+async def first_sequence(connection: Connection, *, stream: str = PROGRESS) -> int:
+    """The oldest sequence that the stream still holds. Raises StreamUnavailable."""
+    answer = await api(connection, f"STREAM.INFO.{stream}")
+    return int(answer["state"]["first_seq"])
+
+
+async def _page(
+    connection: Connection, stream: str, subject: str, begin: int, size: int
+) -> list[Record]:
+    request = {
+        "seq": begin,
+        "next_by_subj": subject,
+        "batch": size,
+        "max_bytes": PAGE_BYTES,
+    }
+    return [
+        Record(number(headers, SEQUENCE) or 0, moment(headers), payload)
+        for headers, payload in await _direct_get(connection, stream, request)
+    ]
+
+
+async def _direct_get(
+    connection: Connection, stream: str, request: dict[str, Any]
+) -> list[tuple[bytes, bytes]]:
+    """The messages that answer one direct get, up to the server's word that these are all."""
+    found: list[tuple[bytes, bytes]] = []
+    finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def take(subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
+        headers = headers or b"NATS/1.0\r\n\r\n"
+        code = 0 if data else status(headers)
+        if not code:
+            found.append((headers, data))
+        elif not finished.done():
+            if code in _DONE:
+                finished.set_result(None)
+            else:
+                text = headers[9 : headers.index(b"\r\n")].decode(errors="replace")
+                finished.set_exception(StreamUnavailable(f"read {stream}", text))
+
+    reply, forget = connection.expect(take)
+    try:
+        await connection.publish(
+            f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(request), reply=reply
+        )
+        progress = -1
+        while not finished.done():
+            if len(found) == progress:
+                raise StreamUnavailable(f"read {stream}", f"no answer in {REQUEST_TIMEOUT:g} s")
+            progress = len(found)
+            await asyncio.wait([finished], timeout=REQUEST_TIMEOUT)
+        finished.result()
+    finally:
+        forget()
+    return found
+
+
+def _subject(headers: bytes) -> str:
+    begin = headers.rfind(b"\r\nNats-Subject: ") + 16
+    return headers[begin : headers.index(b"\r\n", begin)].decode()

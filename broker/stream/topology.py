@@ -1,0 +1,162 @@
+"""The streams as values, created or verified at start (design: one source of truth)."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from broker.errors import StreamUnavailable, TopologyMismatch
+from broker.stream.connection import Connection
+
+MIB: Final = 1024 * 1024
+PROGRESS: Final = "PROGRESS"
+LOGS: Final = "LOGS"
+DEADLETTER: Final = "DEADLETTER"
+MAX_EVENT: Final = 256 * 1024
+"""Bytes that one stored event may have."""
+
+DEDUPLICATION: Final = timedelta(minutes=2)
+_FIXED: Final = ("storage", "retention")
+"""What the server does not change on an existing stream."""
+
+
+class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What differs between installations."""
+
+    replicas: int = 1
+    storage: str = "file"
+    progress_max_bytes: int = -1
+    logs_max_bytes: int = -1
+
+
+def streams(settings: StreamSettings) -> list[dict[str, Any]]:
+    """The configuration of every stream, as the JetStream API spells it. Durations: nanoseconds."""
+    common = {
+        "storage": settings.storage,
+        "num_replicas": settings.replicas,
+        "retention": "limits",
+        "discard": "old",
+        "allow_direct": True,
+    }
+    return [
+        common
+        | {
+            "name": PROGRESS,
+            "subjects": ["progress.*.*"],
+            "max_age": _nanoseconds(timedelta(days=7)),
+            "max_bytes": settings.progress_max_bytes,
+            "max_msg_size": MAX_EVENT + 4096,
+            "max_consumers": 1000,
+            "duplicate_window": _nanoseconds(DEDUPLICATION),
+            "republish": {"src": "progress.>", "dest": "live.progress.>"},
+        },
+        common
+        | {
+            "name": LOGS,
+            "subjects": ["logs.*.*"],
+            "max_age": _nanoseconds(timedelta(days=3)),
+            "max_bytes": settings.logs_max_bytes,
+            "max_msgs_per_subject": 10_000,
+            "max_msg_size": MAX_EVENT + 4096,
+            "max_consumers": 1000,
+            "duplicate_window": _nanoseconds(DEDUPLICATION),
+            "republish": {"src": "logs.>", "dest": "live.logs.>"},
+        },
+        common
+        | {
+            "name": DEADLETTER,
+            "subjects": ["deadletter.*"],
+            "max_age": _nanoseconds(timedelta(days=7)),
+            "max_bytes": 256 * MIB,
+            "max_consumers": 100,
+            "duplicate_window": _nanoseconds(DEDUPLICATION),
+        },
+    ]
+
+
+async def ensure(connection: Connection, settings: StreamSettings) -> datetime:
+    """Create every stream, or bring it to its configuration; gives when PROGRESS was created.
+
+    Raises TopologyMismatch where the server keeps a difference, StreamUnavailable where JetStream
+    does not answer.
+    """
+    created = [await _ensure(connection, wanted) for wanted in streams(settings)]
+    return created[0]
+
+
+async def created_at(connection: Connection, stream: str) -> datetime:
+    """When a stream was created. Raises StreamUnavailable."""
+    answer = await api(connection, f"STREAM.INFO.{stream}")
+    return datetime.fromisoformat(answer["created"])
+
+
+async def _ensure(connection: Connection, wanted: dict[str, Any]) -> datetime:
+    name = wanted["name"]
+    answer = await _call(connection, f"STREAM.INFO.{name}")
+    if _code(answer) == 404:
+        answer = await _call(connection, f"STREAM.CREATE.{name}", wanted)
+        if _code(answer):
+            # Another gateway that starts at the same time was faster.
+            answer = await _call(connection, f"STREAM.INFO.{name}")
+    if _code(answer):
+        raise StreamUnavailable(f"create stream {name}", _description(answer))
+    found: dict[str, Any] = answer["config"]
+    different = [field for field in wanted if _differs(field, found, wanted)]
+    for field in different:
+        if field in _FIXED:
+            raise TopologyMismatch(name, field, found.get(field), wanted[field])
+    if different:
+        answer = await _call(connection, f"STREAM.UPDATE.{name}", found | wanted)
+        if _code(answer):
+            field = different[0]
+            raise TopologyMismatch(name, field, found.get(field), wanted[field])
+    return datetime.fromisoformat(answer["created"])
+
+
+def _differs(field: str, found: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    value = found.get(field)
+    if isinstance(wanted[field], dict):
+        return any((value or {}).get(key) != item for key, item in wanted[field].items())
+    return bool(value != wanted[field])
+
+
+async def api(
+    connection: Connection, subject: str, request: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """One call of the JetStream API. Raises StreamUnavailable with the server's words."""
+    answer = await _call(connection, subject, request)
+    if _code(answer):
+        raise StreamUnavailable(subject, _description(answer))
+    return answer
+
+
+async def _call(
+    connection: Connection, subject: str, request: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """As `api`, but the server's refusal is part of the answer; waits while a leader is elected."""
+    payload = b"" if request is None else msgspec.json.encode(request)
+    for pause in (0.1, 0.3, 1.0, 2.0, None):
+        answer: dict[str, Any]
+        try:
+            answer = msgspec.json.decode(await connection.request(f"$JS.API.{subject}", payload))
+        except StreamUnavailable:
+            if pause is None:
+                raise
+        else:
+            if _code(answer) != 503 or pause is None:
+                return answer
+        await asyncio.sleep(pause)
+    raise AssertionError("the last pause is None")
+
+
+def _code(answer: dict[str, Any]) -> int:
+    return int(answer.get("error", {}).get("code", 0))
+
+
+def _description(answer: dict[str, Any]) -> str:
+    return str(answer["error"].get("description", "unknown error"))
+
+
+def _nanoseconds(span: timedelta) -> int:
+    return int(span / timedelta(microseconds=1)) * 1000

@@ -1,0 +1,1 @@
+"""What clients see: pure functions from states and events to messages."""
