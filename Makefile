@@ -2,7 +2,7 @@
 # is installed, so that pip runs again only after a lock file or pyproject.toml has changed.
 
 PYTHON ?= python3
-PIPELINE ?= examples/langgraph_pipeline.py
+PIPELINE ?= examples/langgraph_pipeline.py --pace 2
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,7 +19,7 @@ help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.demo  ## Start the broker with a live pipeline (PIPELINE=file.py for your own)
-	@$(BIN)/progress-broker demo $(PIPELINE)
+	@$(BIN)/progress-broker demo '$(PIPELINE)'
 
 test: $(VENV)/.dev  ## Run the tests (ARGS='-k cursor' narrows them)
 	$(BIN)/python -m pytest $(ARGS)

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import shlex
 import sys
 from contextlib import AsyncExitStack
 from urllib.parse import quote
@@ -34,7 +35,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         "scripts",
         nargs="*",
         metavar="SCRIPT",
-        help="more pipelines: Python files that take --nats URL and --forever",
+        help="more pipelines: Python files, with flags if need be, that take --nats and --forever",
     )
     add_settings(parser)
     parser.set_defaults(run=_run)
@@ -56,7 +57,8 @@ async def _demo(settings: Settings, scripts: list[str]) -> int:
         await ear.subscribe("live.progress.*.*", narrator.hear)
         narrator.greet()
         common = ["--nats", gateway.nats_url, "--forever"]
-        for pipeline in [*(["-m", module] for module in _PIPELINES), *([s] for s in scripts)]:
+        pipelines = [["-m", module] for module in _PIPELINES]
+        for pipeline in [*pipelines, *map(shlex.split, scripts)]:
             await stack.enter_async_context(
                 child([sys.executable, *pipeline, *common], output=asyncio.subprocess.DEVNULL)
             )

@@ -24,7 +24,7 @@ import msgspec
 from broker.errors import MalformedEvent
 from broker.model import bounds, events
 from broker.model.bounds import Bounds, clean, clip
-from broker.model.decode import UNREADABLE, decode, decode_plain, is_plain, tag_of
+from broker.model.decode import decode, decode_all, tag_of
 from broker.model.events import Event, StepProgress, Unknown
 from broker.model.record import Record
 from broker.model.state import (
@@ -93,13 +93,12 @@ class Fold:
         `Steps.advance` without a look at the rules, and are looked at together, not each, for
         broken characters.
         """
-        read = decode_plain if is_plain(b"".join([r.payload for r in records])) else decode
-        try:
-            reports = zip([read(record.payload) for record in records], records, strict=True)
-        except (*UNREADABLE, MalformedEvent):
+        found = decode_all([record.payload for record in records])
+        if found is None:
             for record in records:
                 self.add_record(record)
             return
+        reports = zip(found, records, strict=True)
         while True:
             rest = self.steps.advance(reports) if self._state.status == "running" else None
             rest = rest or next(reports, None)

@@ -7,16 +7,19 @@ from copy import copy
 from typing import Any, Final
 
 import msgspec
+from msgspec import NODEFAULT
 
 from broker.model.evolve import Fold
 from broker.model.state import RunState
 
-_HEAD: Final = tuple(
-    field.name
+_HEAD: Final = {
+    field.name: field.default if field.default_factory is NODEFAULT else field.default_factory()
     for field in msgspec.structs.fields(RunState)
     if field.name not in ("seq", "run", "tenant", "steps")
-)
-_ABSENT: Final[tuple[Any, ...]] = (None, {}, [])
+}
+"""What a patch looks at besides the steps, and the value with which a field is absent."""
+_encode: Final = msgspec.json.Encoder(order="deterministic").encode
+_EXACT: Final = frozenset({str, int, bool})
 
 
 class Watch:
@@ -40,10 +43,10 @@ class Watch:
         before, touched = self._before, self._fold.steps.touched or {}
         state = self._look()
         patch: dict[str, Any] = {}
-        for name in _HEAD:
+        for name, absent in _HEAD.items():
             was, now = getattr(before, name), getattr(state, name)
-            if was is not now and was != now:
-                patch[name] = _changed(was, now)
+            if was is not now and _differs(was, now):
+                patch[name] = None if now == absent else _changed(was, now)
         steps: dict[str, Any] = {}
         for name, step in touched.items():
             now = state.steps[name]
@@ -61,10 +64,16 @@ class Watch:
 
 
 def _changed(was: Any, now: Any) -> Any:
-    if now in _ABSENT:
-        return None
     was, now = msgspec.to_builtins(was), msgspec.to_builtins(now)
     return diff(was, now) if isinstance(was, dict) and isinstance(now, dict) else now
+
+
+def _differs(was: Any, now: Any) -> bool:
+    """Whether two values differ as JSON: to Python 1, 1.0 and true are equal, deep inside too."""
+    kind = type(now)
+    if was != now or type(was) is not kind:
+        return True
+    return kind not in _EXACT and _encode(was) != _encode(now)
 
 
 def diff(was: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
@@ -73,7 +82,7 @@ def diff(was: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     for name, value in now.items():
         if name not in was:
             patch[name] = value
-        elif value != (old := was[name]) or type(value) is not type(old):
+        elif value is not (old := was[name]) and _differs(old, value):
             both = isinstance(value, dict) and isinstance(old, dict)
             patch[name] = diff(old, value) if both else value
     return patch

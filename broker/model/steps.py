@@ -72,7 +72,7 @@ class Steps:
             state.progress = msgspec.structs.replace(progress, fraction=fraction)
 
     def _ppm(self) -> int | None:
-        """How far the run is, in millionths: by its own progress, its plan, or its steps' number."""
+        """How far the run is, in millionths: by its own progress, its plan, or a count of steps."""
         state = self._state
         progress = state.progress
         if progress.current is not None and progress.total:
@@ -101,6 +101,8 @@ class Steps:
                     self._truncated("steps")
                     continue
                 room -= 1
+                if self.touched is not None:
+                    self.touched.setdefault(entry.step, None)
                 step = StepState(index=len(ordered), status="pending")
                 self._state.counts.total += 1
                 self._state.counts.pending += 1

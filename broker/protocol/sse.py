@@ -63,8 +63,9 @@ PLAIN: Final = PlainEvents()
 
 def event(kind: str, data: bytes, cursor: str | None = None) -> bytes:
     """One event. `kind` and `cursor` must hold no CR, LF or NUL: they would inject fields."""
-    if "\n" in kind or "\r" in kind or "\0" in kind:
-        raise ValueError(f"an event name with a line end or NUL: {kind!r}")
+    fields = kind if cursor is None else kind + cursor
+    if "\n" in fields or "\r" in fields or "\0" in fields:
+        raise ValueError(f"a name or cursor with a line end or NUL: {kind!r}, {cursor!r}")
     if b"\n" in data or b"\r" in data:
         lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
         data = b"\ndata: ".join(lines)

@@ -61,6 +61,15 @@ class _Client(Client):
         if self._subs.pop(sid, None) is not None and self.is_connected:
             await self._send_unsubscribe(sid)
 
+    def forget_unsent(self) -> None:
+        """Drop what was not written before the connection was lost.
+
+        nats-py would write it after the reconnect, ahead of the lost messages before it that
+        their publisher sends again.
+        """
+        self._pending = []
+        self._pending_data_size = 0
+
     async def send(self, commands: bytes) -> None:
         """Send protocol lines as they are, in one piece."""
         await self._send_command(commands)
@@ -112,6 +121,7 @@ class Connection:
         changed = on_change or (lambda connected: None)
 
         async def lost() -> None:
+            client.forget_unsent()
             changed(False)
 
         async def returned() -> None:
@@ -140,7 +150,7 @@ class Connection:
         except (Error, OSError, TimeoutError) as error:
             with suppress(Exception):
                 await client.close()
-            raise StreamUnavailable(f"connect to NATS at {_masked(url)}", _text(error)) from error
+            raise StreamUnavailable(f"connect to NATS at {masked(url)}", _text(error)) from error
         connection = cls(client)
         await client.listen(f"{connection._inbox}.*", connection._answered)
         changed(True)
@@ -154,6 +164,16 @@ class Connection:
     def connected(self) -> bool:
         """Whether the connection is up now."""
         return bool(self._client.is_connected)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is over for good, for instance because the server refused the user."""
+        return bool(self._client.is_closed)
+
+    @property
+    def largest(self) -> int:
+        """The bytes that the server takes as one message, headers included."""
+        return int(self._client.max_payload)
 
     def on_reconnect(self, call: Callable[[], None]) -> None:
         """Have `call` called after each return of the connection."""
@@ -185,6 +205,10 @@ class Connection:
         """Wait until the server has seen what was sent."""
         with translated("flush"):
             await self._client.flush(timeout=int(REQUEST_TIMEOUT))
+
+    def new_inbox(self) -> str:
+        """A subject of this connection's own, to subscribe to."""
+        return str(self._client.new_inbox())
 
     def expect(self, handler: Handler) -> tuple[str, Callable[[], None]]:
         """A reply subject whose answers go to `handler`, and how to stop listening to it."""
@@ -244,7 +268,7 @@ def _text(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def _masked(url: str) -> str:
+def masked(url: str) -> str:
     """The URL without user and password."""
     return ",".join(
         part.split("@")[-1] if "@" not in part else "nats://***@" + part.rsplit("@", 1)[1]

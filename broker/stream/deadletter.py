@@ -13,7 +13,7 @@ from broker.metrics import Metrics
 from broker.model.cursor import Cursor
 from broker.model.decode import decode
 from broker.model.subjects import DEFAULT_TENANT, encode_token, run_of
-from broker.stream.connection import Connection
+from broker.stream.connection import Connection, Subscription
 from broker.stream.live import LiveRuns
 from broker.stream.publish import Message, publish_all
 from broker.stream.topology import PROGRESS, api
@@ -36,13 +36,15 @@ _CONFIG: Final[dict[str, Any]] = {
 
 async def inspect(connection: Connection, *, runs: LiveRuns, metrics: Metrics) -> None:
     """Look at every stored event, for ever."""
+    inbox = _Inbox(connection)
     ready = False
     while True:
         try:
             if not ready:
+                await inbox.open()
                 await _ensure_consumer(connection)
                 ready = True
-            await _inspect_batch(connection, runs.epoch, metrics)
+            await _inspect_batch(connection, inbox, runs.epoch, metrics)
         except StreamUnavailable as error:
             ready = False
             log.info("looking for malformed events: %s", error)
@@ -57,10 +59,12 @@ async def _ensure_consumer(connection: Connection) -> None:
     )
 
 
-async def _inspect_batch(connection: Connection, epoch: str, metrics: Metrics) -> None:
-    batch = await _fetch(connection, b'{"batch":1,"expires":%d}' % int(WAIT * 1e9), 1)
+async def _inspect_batch(
+    connection: Connection, inbox: "_Inbox", epoch: str, metrics: Metrics
+) -> None:
+    batch = await inbox.fetch(b'{"batch":1,"expires":%d}' % int(WAIT * 1e9), 1)
     if batch:
-        batch += await _fetch(connection, b'{"batch":%d,"no_wait":true}' % BATCH, BATCH)
+        batch += await inbox.fetch(b'{"batch":%d,"no_wait":true}' % BATCH, BATCH)
     copies = []
     for subject, reply, payload in batch:
         reason = _fault(subject, payload)
@@ -73,28 +77,42 @@ async def _inspect_batch(connection: Connection, epoch: str, metrics: Metrics) -
         await connection.send(b"".join([b"PUB %b 4\r\n+ACK\r\n" % reply for _, reply, _ in batch]))
 
 
-async def _fetch(
-    connection: Connection, request: bytes, most: int
-) -> list[tuple[bytes, bytes, bytes]]:
-    """The next events, as (subject, acknowledgement subject, payload), `most` at most."""
-    found: list[tuple[bytes, bytes, bytes]] = []
-    finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+class _Inbox:
+    """Where the consumer's messages arrive: under their own subjects, so by subscription."""
 
-    def take(subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._subject = connection.new_inbox()
+        self._subscription: Subscription | None = None
+        self._found: list[tuple[bytes, bytes, bytes]] = []
+        self._most = 0
+        self._finished = asyncio.Event()
+
+    async def open(self) -> None:
+        """Subscribe; once is enough, for subscriptions survive reconnects."""
+        if self._subscription is None:
+            self._subscription = await self._connection.subscribe(self._subject, self._take)
+
+    async def fetch(self, request: bytes, most: int) -> list[tuple[bytes, bytes, bytes]]:
+        """The next events, as (subject, acknowledgement subject, payload), `most` at most."""
+        self._found, self._most = [], most
+        self._finished.clear()
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{PROGRESS}.{CONSUMER}"
+        await self._connection.publish(subject, request, reply=self._subject)
+        try:
+            async with asyncio.timeout(WAIT + 1):
+                await self._finished.wait()
+        except TimeoutError:
+            if not self._found:
+                raise StreamUnavailable("fetch events", "the consumer does not answer") from None
+        return self._found
+
+    def _take(self, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
+        """An event, which has an acknowledgement subject, or the word that there are no more."""
         if reply:
-            found.append((subject, reply, data))
-        if (not reply or len(found) == most) and not finished.done():
-            finished.set_result(None)
-
-    reply, forget = connection.expect(take)
-    try:
-        await connection.publish(
-            f"$JS.API.CONSUMER.MSG.NEXT.{PROGRESS}.{CONSUMER}", request, reply=reply
-        )
-        await asyncio.wait([finished], timeout=WAIT + 1)
-    finally:
-        forget()
-    return found
+            self._found.append((subject, reply, data))
+        if not reply or len(self._found) >= self._most:
+            self._finished.set()
 
 
 def _fault(subject: bytes, payload: bytes) -> str | None:

@@ -7,13 +7,17 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from broker.errors import StreamUnavailable
+from broker.errors import BrokerError, StreamUnavailable, TooLarge
 from broker.stream.connection import REQUEST_TIMEOUT, Connection
+from broker.stream.topology import MAX_EVENT
 
 MESSAGE_ID: Final = "Nats-Msg-Id"
 EXPECTED_LAST: Final = "Nats-Expected-Last-Subject-Sequence"
 IN_FLIGHT: Final = 1024
 """Messages sent and not yet acknowledged; the server queues 10,000 per stream."""
+
+_MESSAGE_TOO_LARGE: Final = 10054
+"""JetStream's code for a message over the stream's `max_msg_size`."""
 
 
 class Message(NamedTuple):
@@ -41,22 +45,23 @@ async def publish(
 ) -> Stored:
     """Store one message.
 
-    With `expected_last` it is stored only if that is the subject's last sequence. Raises
-    StreamUnavailable where the server refuses or does not answer; then it may have been stored.
+    With `expected_last` it is stored only if that is the subject's last sequence. Raises TooLarge,
+    and StreamUnavailable where the server refuses or does not answer; then it may have been stored.
     """
-    acknowledged = await _submit(connection, message, expected_last)
+    acknowledged = await submit(connection, message, expected_last)
     return await _acknowledged(acknowledged)
 
 
 async def publish_all(connection: Connection, messages: Sequence[Message]) -> list[Stored]:
     """Store messages in their order, many in flight.
 
-    Raises StreamUnavailable if any is refused or unanswered; the others may have been stored.
+    Raises StreamUnavailable, or TooLarge, if any is refused or unanswered; the others may have been
+    stored.
     """
     stored: list[Stored] = []
     for begin in range(0, len(messages), IN_FLIGHT):
         window = [
-            await _submit(connection, message) for message in messages[begin : begin + IN_FLIGHT]
+            await submit(connection, message) for message in messages[begin : begin + IN_FLIGHT]
         ]
         answers = await asyncio.gather(*map(_acknowledged, window), return_exceptions=True)
         for answer in answers:
@@ -66,10 +71,14 @@ async def publish_all(connection: Connection, messages: Sequence[Message]) -> li
     return stored
 
 
-async def _submit(
+async def submit(
     connection: Connection, message: Message, expected_last: int | None = None
 ) -> "asyncio.Future[Stored]":
-    """Send a message; the future is its acknowledgement."""
+    """Send a message and do not wait; the future is its acknowledgement.
+
+    It fails with StreamUnavailable where the server refuses, with TooLarge where it always will.
+    Nothing ends it when the connection is lost: cancel it. Raises StreamUnavailable.
+    """
     acknowledged: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
 
     def take(subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
@@ -78,8 +87,7 @@ async def _submit(
             return
         stored = _decode(data) if data else Stored(error={"description": "no stream there"})
         if stored.error is not None:
-            reason = str(stored.error.get("description", "refused"))
-            acknowledged.set_exception(StreamUnavailable("store an event", reason))
+            acknowledged.set_exception(_refusal(stored.error))
         else:
             acknowledged.set_result(stored)
 
@@ -98,6 +106,12 @@ async def _submit(
         acknowledged.cancel()
         raise
     return acknowledged
+
+
+def _refusal(error: dict[str, str | int]) -> BrokerError:
+    if error.get("err_code") == _MESSAGE_TOO_LARGE:
+        return TooLarge("an event", MAX_EVENT)
+    return StreamUnavailable("store an event", str(error.get("description", "refused")))
 
 
 async def _acknowledged(acknowledged: "asyncio.Future[Stored]") -> Stored:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -17,6 +17,13 @@ from broker.views.message import Change, Message, View
 _encode: Final = msgspec.json.Encoder().encode
 
 _FOREIGN_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,32}(\.[A-Za-z0-9_-]{1,32}){1,3}", re.ASCII)
+
+
+class _Timed(msgspec.Struct):
+    time: Any = None
+
+
+_timed: Final = msgspec.json.Decoder(_Timed).decode
 
 
 class StateView:
@@ -71,7 +78,7 @@ def snapshot_json(state: RunState, epoch: str) -> bytes:
 def event_json(event: Event | Unknown, record: Record, epoch: str) -> bytes:
     """A stored event as it is shown: on one line, with its cursor, and its time if it gave none."""
     shown = canonical(record.payload)[:-1]
-    if event.time is None and not (isinstance(event, Unknown) and b'"time"' in shown):
+    if event.time is None and not (isinstance(event, Unknown) and _timed(record.payload).time):
         shown += b',"time":"%b"' % rfc3339(record.stored_at).encode()
     return b'%b,"cursor":"%b-%d"}' % (shown, epoch.encode(), record.seq)
 

@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m bench SCENARIO`. What they measure and what came out: README.md."""

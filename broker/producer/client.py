@@ -1,0 +1,195 @@
+"""The producer: one connection to NATS for all the runs of a process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+import weakref
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Final, Self
+
+from broker.errors import InvalidName
+from broker.model.events import Parent, PlanStep
+from broker.model.subjects import DEFAULT_TENANT, RunKey
+from broker.producer.channel import Channel
+from broker.producer.outbox import Lane, Outbox
+from broker.producer.run import Run
+from broker.producer.sender import Sender
+from broker.producer.spool import Spool, log
+from broker.producer.step import Step
+from broker.stream.topology import LOGS, MIB, PROGRESS
+
+DEFAULT_URL: Final = "nats://127.0.0.1:4222"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Producer:
+    """Reports runs to the broker. Made by `connect`; its calls neither block nor raise."""
+
+    def __init__(self, spool: Spool, sender: Sender, tenant: str) -> None:
+        self._spool = spool
+        self._sender = sender
+        self._tenant = tenant
+        self._channels: weakref.WeakSet[Channel] = weakref.WeakSet()
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(
+        cls,
+        url: str | None = None,
+        *,
+        tenant: str = DEFAULT_TENANT,
+        name: str = "producer",
+        max_bytes: int = 64 * MIB,
+        max_entries: int = 100_000,
+        close_timeout: float = 10.0,
+        nats_options: Mapping[str, Any] | None = None,
+        now: Callable[[], datetime] = _now,
+        monotonic: Callable[[], float] = time.monotonic,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+    ) -> AsyncIterator[Self]:
+        """A producer that connects in the background: the block is entered at once.
+
+        Without `url`, $BROKER_NATS_URL counts, else a server on this machine. While NATS is away
+        events wait in memory, `max_bytes` and `max_entries` at most; at the end of the block they
+        have `close_timeout` seconds to be stored. `nats_options` go to nats-py's `connect`, for
+        instance `{"user_credentials": path}`. Enter and leave the block in the same task.
+        """
+        if url is None:
+            url = os.environ.get("BROKER_NATS_URL") or DEFAULT_URL
+        outbox = Outbox(max_bytes=max_bytes, max_entries=max_entries)
+        spool = Spool(outbox, now=now, monotonic=monotonic, random_bytes=random_bytes)
+        sender = Sender(spool, url, name=name, options=nats_options or {})
+        producer = cls(spool, sender, tenant)
+        failed: BaseException | None = None
+        async with asyncio.TaskGroup() as tasks:
+            sending = tasks.create_task(sender.run(), name="producer")
+            try:
+                yield producer
+            except BaseException as error:  # the group would wrap what the pipeline raised
+                failed = error
+            try:
+                await producer._close(close_timeout)
+            finally:
+                sending.cancel()
+        if failed is not None:
+            raise failed
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """How many events were dropped, by kind: `progress` and `log` where the buffer was full."""
+        with self._spool.lock:
+            return {str(kind): n for kind, n in self._spool.outbox.dropped.items()}
+
+    @property
+    def pending(self) -> int:
+        """How many events are not known to be stored yet."""
+        with self._spool.lock:
+            return len(self._spool.outbox)
+
+    def run(
+        self,
+        pipeline: str,
+        run_id: str | None = None,
+        name: str | None = None,
+        plan: Sequence[str | PlanStep] | None = None,
+        labels: Mapping[str, str | int | float | bool | None] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        parent: Run | Step | Parent | str | None = None,
+        total_steps: int | None = None,
+        heartbeat_interval: float | None = None,
+        cancellable: bool | None = None,
+        attempt: int | None = None,
+        retry_of: str | None = None,
+        worker: str | None = None,
+    ) -> Run:
+        """A run of a pipeline, not yet started: `async with` it, or call its `start`.
+
+        Without `run_id` it gets one that sorts by time. With `heartbeat_interval` heartbeats are
+        reported by themselves until the run has ended.
+        """
+        run_id = self._spool.new_id() if run_id is None else str(run_id)
+        channel = Channel(self._spool, run_id, self._lanes(run_id), attempt)
+        with self._spool.lock:
+            self._channels.add(channel)
+        return Run(
+            channel,
+            {
+                "pipeline": pipeline,
+                "name": name,
+                "parent": _parent(parent),
+                "total_steps": total_steps,
+                "heartbeat_interval": heartbeat_interval,
+                "cancellable": cancellable,
+                "retry_of": retry_of,
+                "worker": worker,
+                "labels": labels,
+                "plan": _plan(plan),
+                "metadata": metadata,
+            },
+        )
+
+    async def flush(self) -> None:
+        """Wait until everything reported so far is stored; asyncio.timeout bounds the wait."""
+        self._report_held()
+        await self._sender.caught_up()
+
+    async def _close(self, seconds: float) -> None:
+        """Send what is left, in the time that is given, and say how much was not."""
+        try:
+            self._report_held()
+            self._spool.close()
+            async with asyncio.timeout(seconds):
+                await self._sender.caught_up()
+        except TimeoutError:
+            pass
+        finally:
+            left, dropped = self.pending, sum(self.dropped.values())
+            if left:
+                log.warning(
+                    "%d events could not be delivered to NATS at %s before the producer closed",
+                    left,
+                    self._sender.where,
+                )
+            if dropped:
+                log.warning("%d events were dropped: %s", dropped, self.dropped)
+
+    def _report_held(self) -> None:
+        with self._spool.lock:
+            for channel in list(self._channels):
+                channel.flush()
+
+    def _lanes(self, run_id: str) -> tuple[Lane, Lane] | None:
+        try:
+            key = RunKey(self._tenant, run_id)
+            return Lane(PROGRESS, key.subject), Lane(LOGS, key.log_subject)
+        except (InvalidName, AttributeError, TypeError) as error:
+            self._spool.warn(
+                ("run", str(error)),
+                "run %.64r of tenant %.64r is not reported, because %s: give another id",
+                run_id,
+                self._tenant,
+                error,
+            )
+            return None
+
+
+def _plan(plan: object) -> object:
+    """The plan with an entry for each mere name; what is wrong with it, `compose` will say."""
+    if isinstance(plan, list | tuple):
+        return [{"step": entry} if isinstance(entry, str) else entry for entry in plan]
+    return plan
+
+
+def _parent(parent: object) -> object:
+    if isinstance(parent, Step):
+        return {"run": parent.run_id, "step": parent.id}
+    if isinstance(parent, Run):
+        return {"run": parent.id}
+    return {"run": parent} if isinstance(parent, str) else parent

@@ -1,0 +1,59 @@
+"""A real gateway in front of a real NATS server, for one test."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from broker.gateway.app import Gateway, running
+from broker.settings import Settings
+from tests.sse import Answer, ask, path
+from tests.stream.serving import Nats, Payload, nats, payload_of
+
+NO_RATES: dict[str, Any] = {name: 0 for name in Settings.__struct_fields__ if name.endswith("_rate")}
+"""Every client of a test comes from one address, and asks faster than a person."""
+
+
+@asynccontextmanager
+async def gateway(nats_url: str, **settings: Any) -> AsyncIterator[Gateway]:
+    """Run a gateway on a free port."""
+    chosen = {"listen": "127.0.0.1:0", "nats_url": nats_url, **NO_RATES, **settings}
+    async with running(Settings(**chosen)) as started:
+        yield started
+
+
+class Broker:
+    """A gateway and its NATS server."""
+
+    def __init__(self, gateway: Gateway, nats: Nats) -> None:
+        self.url = gateway.url
+        self.nats = nats
+        self.publish = nats.publish
+
+    async def get(self, target: str, **how: Any) -> Answer:
+        """One request."""
+        return await ask(self.url, target, **how)
+
+    async def snapshot(self, run: str) -> Any:
+        """The state of a run."""
+        return (await ask(self.url, path(run))).json()
+
+    async def post(self, target: str, body: Payload | Sequence[Payload], **how: Any) -> Answer:
+        """Send one event, or an array of them."""
+        if not isinstance(body, bytes | dict):
+            body = b"[" + b",".join(map(payload_of, body)) + b"]"
+        return await ask(self.url, target, method="POST", body=payload_of(body), **how)
+
+    async def metric(self, name: str, **labels: str) -> float:
+        """The value of one metric; 0 where it was never counted."""
+        chosen = ",".join(f'{label}="{value}"' for label, value in labels.items())
+        line = f"progress_broker_{name}{{{chosen}}} " if chosen else f"progress_broker_{name} "
+        text = (await self.get("/metrics")).body.decode()
+        return next((float(row.split()[-1]) for row in text.split("\n") if row.startswith(line)), 0)
+
+
+@asynccontextmanager
+async def broker(folder: Path, **settings: Any) -> AsyncIterator[Broker]:
+    """Run a gateway and a server for it."""
+    async with nats(folder / "nats") as server, gateway(server.url, **settings) as started:
+        yield Broker(started, server)
