@@ -12,6 +12,8 @@
     ├── TopologyMismatch      a stream exists with another configuration
     ├── EmbeddedServerError   the embedded NATS server cannot run
     ├── SettingsError         a flag or variable is wrong
+    ├── RateLimited           a client asks for more than its share
+    ├── Draining              the gateway is stopping
     └── Overloaded            a bounded resource is full
 
 Errors carry fields and build their text in `__str__`. HTTP status codes are known to the gateway's
@@ -148,3 +150,29 @@ class Overloaded(BrokerError):
 
     def __str__(self) -> str:
         return f"the limit {self.limit} = {self.value} is reached"
+
+
+class RateLimited(BrokerError):
+    """A client asks for more than its share; `limit` is the setting that says how much that is.
+
+    `rate` per second on average, `burst` at once; `wait` seconds until it may go on.
+    """
+
+    def __init__(self, limit: str, rate: float, burst: float, wait: float) -> None:
+        super().__init__(limit, rate, burst, wait)
+        self.limit, self.rate, self.burst, self.wait = limit, rate, burst, wait
+
+    def __str__(self) -> str:
+        if not self.rate:
+            return f"the limit {self.limit} = {self.burst:g} is reached: close one first"
+        return (
+            f"the limit {self.limit} is reached ({self.rate:g} a second, {self.burst:g} at once): "
+            f"wait {self.wait:.1f} s"
+        )
+
+
+class Draining(BrokerError):
+    """The gateway is stopping and takes no new streams; another one does."""
+
+    def __str__(self) -> str:
+        return "this gateway is stopping: connect again, and another one answers"

@@ -37,6 +37,7 @@ class Metrics:
         )
         self.gaps = self._counter("gaps", "Gaps found in a run's live records.", "found_by")
         self.malformed = self._counter("malformed_events", "Stored payloads that are no events.")
+        self.limited = self._counter("limited", "Requests refused by a limit.", "limit")
         self.nats_connected = self._gauge("nats_connected", "Whether NATS is connected.")
         self.nats_reconnects = self._counter("nats_reconnects", "Reconnections to NATS.")
 

@@ -18,13 +18,23 @@ from broker.errors import SettingsError
 PREFIX: Final = "BROKER_"
 
 _Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+_Rate = Annotated[float, Meta(ge=0, le=1e9)]
+_Burst = Annotated[float, Meta(ge=1, le=1e9)]
+_Count = Annotated[int, Meta(ge=0, le=10_000_000)]
 _Bytes = Annotated[int, Meta(ge=1024, le=64 * 1024 * 1024)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that can be set. Times are seconds, sizes bytes."""
+    """Everything that can be set. Times are seconds, sizes bytes; a limit of 0 is none."""
 
     listen: Annotated[str, "address and port of the HTTP server"] = "127.0.0.1:8080"
+    admin_listen: Annotated[
+        str, "address and port of health and metrics; empty: with everything else"
+    ] = ""
+    workers: Annotated[
+        Annotated[int, Meta(ge=1, le=256)],
+        "processes that share the port; each has the next admin port from --admin-listen",
+    ] = 1
     nats_url: Annotated[str, "NATS servers, comma separated; empty: start the embedded server"] = ""
     nats_port: Annotated[
         Annotated[int, Meta(ge=0, le=65_535)], "port of the embedded server; 0: any free one"
@@ -52,6 +62,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     idle_timeout: Annotated[_Seconds, "a stream of a run without events is ended after it"] = 300.0
     high_water: Annotated[_Bytes, "unsent bytes above which a client is waited for"] = 64 * 1024
     stall_timeout: Annotated[_Seconds, "a client that takes no byte for it is closed"] = 30.0
+    poll_rate: Annotated[_Rate, "requests a second, of one client and run"] = 1.0
+    poll_burst: Annotated[_Burst, "such requests at once"] = 10.0
+    open_rate: Annotated[_Rate, "streams that one client opens a second"] = 20.0
+    open_burst: Annotated[_Burst, "streams that it opens at once"] = 100.0
+    ingest_rate: Annotated[_Rate, "events that one client stores a second"] = 5000.0
+    streams_per_client: Annotated[_Count, "open streams of one client"] = 100
+    streams_max: Annotated[_Count, "open streams of this gateway"] = 18_000
+    trusted_proxies: Annotated[
+        str, "networks whose X-Forwarded-For is believed, comma separated"
+    ] = ""
+    drain_seconds: Annotated[
+        Annotated[float, Meta(ge=0, le=3600)], "time that open streams have to end on SIGTERM"
+    ] = 25.0
     max_steps: Annotated[
         Annotated[int, Meta(ge=1, le=1_000_000)], "steps that a run's state holds"
     ] = 10_000
@@ -104,6 +127,16 @@ def load(
         if value is not None
     }
     return msgspec.convert(values, Settings)
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The settings as variables, as another process of ours reads them."""
+    return {
+        setting.variable: str(getattr(settings, setting.name)).lower()
+        if isinstance(setting.default, bool)
+        else str(getattr(settings, setting.name))
+        for setting in described()
+    }
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`progress-broker serve`: run the gateway until it is told to stop."""
+"""`progress-broker serve`: run the gateway until SIGINT, or SIGTERM, which drains it first."""
 
 import argparse
 import asyncio
@@ -9,6 +9,7 @@ from typing import Any
 
 from broker import logs
 from broker.cli.flags import add_settings, settings_of
+from broker.cli.workers import WORKER_FLAG, supervise
 from broker.gateway.app import running
 from broker.settings import Settings
 
@@ -16,28 +17,49 @@ from broker.settings import Settings
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser("serve", help="run the gateway")
     add_settings(parser)
+    parser.add_argument(WORKER_FLAG, action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(run=_run)
 
 
 def _run(called: argparse.Namespace) -> int:
     settings = settings_of(called)
     logs.set_up(settings.log_level, settings.log_format)
-    return run_loop(lambda: _serve(settings))
+    if settings.workers > 1:
+        return run_loop(lambda: _supervise(settings))
+    return run_loop(lambda: _serve(settings, shares_port=called.shares_port))
 
 
-async def _serve(settings: Settings) -> int:
-    async with running(settings):
+async def _supervise(settings: Settings) -> int:
+    async with asyncio.TaskGroup() as tasks:
+        workers = tasks.create_task(supervise(settings))
         await told_to_stop()
+        workers.cancel()
     return 0
 
 
-async def told_to_stop() -> None:
-    """Wait for SIGINT or SIGTERM."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+async def _serve(settings: Settings, *, shares_port: bool) -> int:
+    async with running(settings, shares_port=shares_port) as gateway:
+        if await told_to_stop() == signal.SIGTERM:
+            async with asyncio.TaskGroup() as tasks:
+                draining = tasks.create_task(gateway.drain.run(settings.drain_seconds))
+                again = tasks.create_task(told_to_stop())
+                await asyncio.wait((draining, again), return_when=asyncio.FIRST_COMPLETED)
+                draining.cancel()
+                again.cancel()
+    return 0
+
+
+async def told_to_stop() -> signal.Signals:
+    """Wait for SIGINT (now) or SIGTERM (in good order); gives which."""
+    told: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
+
+    def hear(number: signal.Signals) -> None:
+        if not told.done():
+            told.set_result(number)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+        asyncio.get_running_loop().add_signal_handler(number, hear, number)
+    return await told
 
 
 def run_loop(work: Callable[[], Coroutine[Any, Any, int]]) -> int:

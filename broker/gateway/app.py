@@ -14,6 +14,8 @@ from aiohttp import web
 from broker import __version__
 from broker.errors import SettingsError
 from broker.gateway import cors, keys, routes
+from broker.gateway.drain import Drain
+from broker.gateway.limits import Limits, Rate
 from broker.gateway.middleware import problems
 from broker.hub.ports import Timing
 from broker.hub.registry import Registry, RegistryLimits
@@ -35,21 +37,26 @@ KEEPALIVE: Final = 75.0
 
 
 class Gateway:
-    """A running gateway: where it is reached, and where its NATS is."""
+    """A running gateway: where it is reached, where its NATS is, and how it is drained."""
 
-    def __init__(self, url: str, nats_url: str, app: web.Application) -> None:
+    def __init__(self, url: str, nats_url: str, drain: Drain) -> None:
         self.url = url
         self.nats_url = nats_url
-        self.app = app
+        self.drain = drain
 
 
 @asynccontextmanager
-async def running(settings: Settings, *, metrics: Metrics | None = None) -> AsyncIterator[Gateway]:
+async def running(
+    settings: Settings, *, metrics: Metrics | None = None, shares_port: bool = False
+) -> AsyncIterator[Gateway]:
     """Run a gateway as long as the block. Must be left by the task that entered it.
+
+    With `shares_port` other processes may listen on the same port.
 
     Raises SettingsError, EmbeddedServerError, StreamUnavailable, TopologyMismatch.
     """
     host, port = _address(settings)
+    admin = _host_and_port(settings.admin_listen, "admin-listen") if settings.admin_listen else None
     metrics = metrics or Metrics()
     timing = _timing()
     async with AsyncExitStack() as stack:
@@ -86,34 +93,66 @@ async def running(settings: Settings, *, metrics: Metrics | None = None) -> Asyn
         app[keys.REGISTRY], app[keys.RUNS], app[keys.WRITES] = registry, runs, writes
         app[keys.METRICS], app[keys.TIMING] = metrics, timing
         app[keys.OPTIONS] = _options(settings)
-        app[keys.READY] = lambda: None if live.connected else "NATS is not connected"
+        app[keys.LIMITS] = limits = _limits(settings, timing, metrics)
+        app[keys.DRAIN] = drain = Drain(registry, limits.streams)
+        app[keys.READY] = lambda: _why_not_ready(live, drain)
         app.on_response_prepare.append(cors.headers_for(_origins(settings)))
-        routes.set_up(app)
-        runner = web.AppRunner(
-            app, access_log=None, keepalive_timeout=KEEPALIVE, shutdown_timeout=1.0
-        )
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, host, port, reuse_address=True, backlog=4096)
-        try:
-            await site.start()
-        except OSError as error:
-            raise SettingsError(
-                f"cannot listen on {settings.listen} ({error.strerror}): stop what listens "
-                "there, or take another address with --listen"
-            ) from None
-        bound = runner.addresses[0]
-        url = f"http://{_bracketed(bound[0])}:{bound[1]}"
+        routes.add_api(app)
+        if admin is None:
+            routes.add_admin(app)
+        else:
+            await _listen(stack, _admin(app), *admin, flag="--admin-listen")
+        url = await _listen(stack, app, host, port, flag="--listen", shares_port=shares_port)
         log.info("progress-broker %s at %s, NATS at %s", __version__, url, _shown(nats_url))
-        yield Gateway(url, nats_url, app)
+        yield Gateway(url, nats_url, drain)
+
+
+def _admin(app: web.Application) -> web.Application:
+    """Health and metrics of a gateway, for an address of their own."""
+    admin = web.Application(middlewares=[problems])
+    admin[keys.METRICS], admin[keys.READY] = app[keys.METRICS], app[keys.READY]
+    routes.add_admin(admin)
+    return admin
+
+
+async def _listen(
+    stack: AsyncExitStack,
+    app: web.Application,
+    host: str,
+    port: int,
+    *,
+    flag: str,
+    shares_port: bool = False,
+) -> str:
+    """Serve an application as long as the stack lives; gives its URL."""
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE, shutdown_timeout=1.0)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    site = web.TCPSite(
+        runner, host, port, reuse_address=True, reuse_port=shares_port or None, backlog=4096
+    )
+    try:
+        await site.start()
+    except OSError as error:
+        raise SettingsError(
+            f"cannot listen on {host}:{port} ({error.strerror}): stop what listens there, "
+            f"or take another address with {flag}"
+        ) from None
+    bound = runner.addresses[0]
+    return f"http://{_bracketed(bound[0])}:{bound[1]}"
+
+
+def _host_and_port(text: str, name: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    host = host.strip("[]")
+    if not host or not port.isdigit() or int(port) > 65_535:
+        raise SettingsError(f"--{name}={text!r} is not of the form HOST:PORT")
+    return host, int(port)
 
 
 def _address(settings: Settings) -> tuple[str, int]:
     """Host and port to listen on; beyond loopback only on request."""
-    host, _, port = settings.listen.rpartition(":")
-    host = host.strip("[]")
-    if not host or not port.isdigit() or int(port) > 65_535:
-        raise SettingsError(f"--listen={settings.listen!r} is not of the form HOST:PORT")
+    host, port = _host_and_port(settings.listen, "listen")
     try:
         local = ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -123,7 +162,7 @@ def _address(settings: Settings) -> tuple[str, int]:
             f"--listen={settings.listen!r} is reached from other machines, and nothing asks who "
             "they are: listen on 127.0.0.1 behind a proxy that does, or say --insecure"
         )
-    return host, int(port)
+    return host, port
 
 
 def _timing() -> Timing:
@@ -150,6 +189,29 @@ def _options(settings: Settings) -> keys.Options:
         stall_timeout=settings.stall_timeout,
         body_max=settings.body_max,
     )
+
+
+def _limits(settings: Settings, timing: Timing, metrics: Metrics) -> Limits:
+    proxies = tuple(filter(None, map(str.strip, settings.trusted_proxies.split(","))))
+    try:
+        return Limits(
+            polls=Rate("poll_rate", settings.poll_rate, settings.poll_burst),
+            opens=Rate("open_rate", settings.open_rate, settings.open_burst),
+            ingest=Rate("ingest_rate", settings.ingest_rate, settings.ingest_rate),
+            streams_per_client=settings.streams_per_client,
+            streams_max=settings.streams_max,
+            trusted_proxies=proxies,
+            now=timing.now,
+            metrics=metrics,
+        )
+    except ValueError as error:
+        raise SettingsError(f"--trusted-proxies={settings.trusted_proxies!r}: {error}") from None
+
+
+def _why_not_ready(live: Connection, drain: Drain) -> str | None:
+    if drain.began:
+        return "the gateway is stopping"
+    return None if live.connected else "NATS is not connected"
 
 
 def _origins(settings: Settings) -> frozenset[str]:

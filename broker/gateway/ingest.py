@@ -14,7 +14,16 @@ from broker.errors import (
     MalformedEvent,
     TooLarge,
 )
-from broker.gateway.keys import DEFAULT_TENANT, METRICS, OPTIONS, REGISTRY, RUNS, WRITES, run_key
+from broker.gateway.keys import (
+    DEFAULT_TENANT,
+    LIMITS,
+    METRICS,
+    OPTIONS,
+    REGISTRY,
+    RUNS,
+    WRITES,
+    run_key,
+)
 from broker.model.cursor import Cursor
 from broker.model.decode import canonical, decode, tag_of
 from broker.model.events import LogAppended, Unknown
@@ -61,6 +70,8 @@ async def ingest(request: web.Request) -> web.Response:
         raise InvalidEvents(problems)
     if not items:
         raise InvalidRequest("the body holds no event")
+    limits = request.app[LIMITS]
+    limits.ingest.spend(limits.client(request), len(items))
     stored = await publish_all(request.app[WRITES], [item.message for item in items])
     for item in items:
         request.app[REGISTRY].known(item.key)

@@ -6,6 +6,8 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+from broker.gateway.drain import Drain
+from broker.gateway.limits import Limits
 from broker.hub.ports import Timing
 from broker.hub.registry import Registry
 from broker.metrics import Metrics
@@ -25,6 +27,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     body_max: int
 
 
+LIMITS: Final = web.AppKey("LIMITS", Limits)
+DRAIN: Final = web.AppKey("DRAIN", Drain)
 REGISTRY: Final = web.AppKey("REGISTRY", Registry)
 RUNS: Final = web.AppKey("RUNS", LiveRuns)
 WRITES: Final = web.AppKey("WRITES", Connection)

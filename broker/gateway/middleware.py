@@ -1,6 +1,7 @@
 """The boundary between errors and answers: every error becomes problem+json, here alone."""
 
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -26,7 +27,9 @@ _PROBLEMS: Final[dict[type[errors.BrokerError], tuple[int, str, str]]] = {
     errors.MalformedEvent: (422, "invalid-events", "Events refused"),
     errors.TooLarge: (413, "too-large", "Too large"),
     errors.StreamUnavailable: (503, "stream-unavailable", "The event stream does not answer"),
+    errors.RateLimited: (429, "rate-limited", "Too much at once"),
     errors.Overloaded: (503, "overloaded", "A limit of this gateway is reached"),
+    errors.Draining: (503, "draining", "The gateway is stopping"),
 }
 
 _HTTP_DETAIL: Final = {
@@ -42,6 +45,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     response: web.StreamResponse
     try:
         response = await handler(request)
+    except errors.RateLimited as error:
+        response = _told(_answer(_problem(error)), error)
     except errors.BrokerError as error:
         response = _answer(_problem(error))
     except web.HTTPException as error:
@@ -83,9 +88,21 @@ def _problem(error: errors.BrokerError) -> Problem:
         extra["errors"] = [{"index": index, "detail": text} for index, text in error.problems]
     if isinstance(error, errors.Overloaded):
         extra |= {"limit": error.limit, "value": error.value}
+    if isinstance(error, errors.RateLimited):
+        extra |= {"limit": error.limit, "rate": error.rate, "burst": error.burst}
     if isinstance(error, errors.TooLarge):
         extra["limit"] = error.limit
     return Problem(name, title, status, str(error), extra)
+
+
+def _told(response: web.Response, error: errors.RateLimited) -> web.Response:
+    """Say when to come back (RFC 9110 §10.2.3, draft-ietf-httpapi-ratelimit-headers-11)."""
+    wait = math.ceil(error.wait)
+    window = math.ceil(error.burst / error.rate) if error.rate else wait
+    response.headers["Retry-After"] = str(wait)
+    response.headers["RateLimit-Policy"] = f'"{error.limit}";q={error.burst:.0f};w={window}'
+    response.headers["RateLimit"] = f'"{error.limit}";r=0;t={wait}'
+    return response
 
 
 def _http_problem(error: web.HTTPException) -> Problem:

@@ -17,13 +17,14 @@ from broker.hub.subscriber import Subscriber
 class StreamSink(asyncio.Protocol):
     """The protocol of a handed-over socket: it only writes, and tells the client's state."""
 
-    __slots__ = ("_now", "_transport", "client", "write")
+    __slots__ = ("_now", "_transport", "client", "on_close", "write")
 
     def __init__(self, transport: asyncio.Transport, now: Callable[[], float]) -> None:
         self._transport = transport
         self._now = now
         self.write = transport.write
         self.client: Subscriber | None = None
+        self.on_close: Callable[[], None] | None = None
 
     def pending(self) -> int:
         """Bytes that the socket has not taken."""
@@ -52,6 +53,8 @@ class StreamSink(asyncio.Protocol):
         client, self.client = self.client, None
         if client is not None:
             client.gone()
+        if self.on_close is not None:
+            self.on_close()
 
 
 def hand_over(request: web.Request, *, high_water: int, now: Callable[[], float]) -> StreamSink:

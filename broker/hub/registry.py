@@ -16,7 +16,7 @@ from broker.hub.subscriber import Subscriber
 from broker.metrics import Metrics
 from broker.model.subjects import RunKey
 
-SWEEP: Final = 1.0
+SWEEP: Final = 0.5
 """Seconds between two looks at all clients."""
 
 
@@ -33,6 +33,9 @@ class RegistryLimits(msgspec.Struct, frozen=True, kw_only=True):
     retry_min: float = 1.0
     retry_max: float = 5.0
     catch_ups: int = 64
+    cold_opens: int = 64
+    """Replays at a time; who joins a run that is open never waits for one."""
+    cold_waiting: int = 1_024
     hub: HubLimits = HubLimits()
 
 
@@ -50,6 +53,7 @@ class Registry:
         self._opening: dict[RunKey, asyncio.Future[RunHub]] = {}
         self._unknown: OrderedDict[RunKey, float] = OrderedDict()
         self._catch_ups = asyncio.Semaphore(limits.catch_ups)
+        self._cold_opens = asyncio.Semaphore(limits.cold_opens)
         self._group: asyncio.TaskGroup | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -95,6 +99,8 @@ class Registry:
         opening = self._opening.get(key)
         if opening is None:
             self._refuse_unknown(key)
+            if len(self._opening) >= self._limits.cold_waiting:
+                raise Overloaded("cold_waiting", self._limits.cold_waiting)
             self._make_room()
             opening = self._spawn_open(key)
         return await asyncio.shield(opening)
@@ -117,7 +123,8 @@ class Registry:
         """Open a hub; whatever comes of it goes to those who wait for it."""
         began = self._timing.now()
         try:
-            hub = await self._opened(key)
+            async with self._cold_opens:
+                hub = await self._opened(key)
         except Exception as error:
             self._metrics.hub_opens.labels(outcome=type(error).__name__).inc()
             if not opened.done():
@@ -168,7 +175,7 @@ class Registry:
     def _make_room(self) -> None:
         if len(self._hubs) + len(self._opening) < self._limits.hubs_max:
             return
-        idle = [hub for hub, _ in self._hubs.values() if not hub.clients]
+        idle = [hub for hub, _ in self._hubs.values() if not hub.clients and not hub.waiting]
         if not idle:
             raise Overloaded("hubs_max", self._limits.hubs_max)
         self._close(min(idle, key=lambda hub: hub.used_at))
@@ -177,6 +184,15 @@ class Registry:
         _, feed = self._hubs.pop(hub.key)
         self._metrics.hubs.set(len(self._hubs))
         self._spawn(feed.close(), f"close {hub.key.run}")
+
+    def drain(self, seconds: float) -> None:
+        """Let every client go within so many seconds, each at a time of its own."""
+        now = self._timing.now()
+        for hub, _ in self._hubs.values():
+            for group in hub.groups:
+                for client in group.members:
+                    at = now + seconds * self._timing.random()
+                    client.expires_at = min(client.expires_at, at)
 
     def renew(self) -> None:
         """The stream was made anew: let every client come back, and forget every run."""
@@ -223,7 +239,7 @@ class Registry:
                     clients += 1
                     held += client.held
                     self._look_at(hub, client, idle=idle, now=now)
-            if not hub.clients and now - hub.used_at > limits.hub_ttl:
+            if not hub.clients and not hub.waiting and now - hub.used_at > limits.hub_ttl:
                 self._close(hub)
         self._metrics.clients_held.set(held)
         self._metrics.clients.set(clients)

@@ -1,8 +1,9 @@
 """One watched run: its folded state, its recent records, and the groups of clients it serves.
 
-There is no await in here: between reading and changing the hub nothing can come in between.
+But for `beyond`, which only looks, nothing in here awaits: nothing can come in between.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -63,6 +64,10 @@ class RunHub:
         self._watch: Watch | None = None
         self._groups: dict[tuple[str, str], Group] = {}
         self._remembered = 0
+        self.waiting = 0
+        """How many requests wait for the next record."""
+        self._gone_on: asyncio.Future[None] | None = None
+        """Shared by all of these; done with the next record."""
         self._pending: list[Report] = []
         self._flushed_at = -limits.tick
         self._timer: Timer | None = None
@@ -109,6 +114,9 @@ class RunHub:
     def deliver(self, records: Sequence[Record]) -> None:
         """Take the next records of the run, in order."""
         self._remember(records)
+        if self._gone_on is not None:
+            self._gone_on.set_result(None)
+            self._gone_on = None
         if not self._groups:
             self._fold.extend(records)
             return
@@ -120,6 +128,22 @@ class RunHub:
         if self._pending:
             self.changed_at = now
             self._schedule(now)
+
+    async def beyond(self, seq: int, patience: float) -> bool:
+        """Wait until the run has a record after `seq`; False if it has none in so many seconds."""
+        self.waiting += 1
+        try:
+            async with asyncio.timeout(patience):
+                while self.seq <= seq:
+                    if self._gone_on is None:
+                        self._gone_on = asyncio.get_running_loop().create_future()
+                    await asyncio.shield(self._gone_on)
+        except TimeoutError:
+            return False
+        finally:
+            self.waiting -= 1
+            self.used_at = self._timing.now()
+        return True
 
     def _remember(self, records: Sequence[Record]) -> None:
         skipped = len(records) - self._limits.ring_records

@@ -1,0 +1,105 @@
+"""History of a run: a page of its events, which may wait for the next, or all of them as NDJSON."""
+
+import asyncio
+from typing import Final
+
+from aiohttp import web
+
+from broker.errors import InvalidCursor, InvalidRequest, MalformedEvent, NotFound
+from broker.gateway.cursors import after_of
+from broker.gateway.keys import LIMITS, OPTIONS, REGISTRY, RUNS
+from broker.gateway.waiting import wait_of
+from broker.model.cursor import Cursor
+from broker.model.decode import decode
+from broker.model.record import Record
+from broker.model.subjects import RunKey
+from broker.stream.live import LiveRuns
+from broker.stream.replay import last_sequences
+from broker.views.native import event_json
+
+JSON: Final = "application/json"
+NDJSON: Final = "application/x-ndjson"
+PAGE: Final = 100
+LARGEST_PAGE: Final = 1000
+
+
+async def page(request: web.Request, key: RunKey) -> web.Response:
+    """One page after `?after=`; with `?wait=`, an empty one waits for the next event."""
+    limit, patience = _limit(request), wait_of(request)
+    limits = request.app[LIMITS]
+    limits.polls.spend((limits.client(request), key))
+    after = await _begin(request, key)
+    runs = request.app[RUNS]
+    records = await _read(runs, key, after, limit + 1)
+    if not records and not after:
+        raise NotFound(key.run)
+    if not records and patience:
+        hub = await request.app[REGISTRY].hub(key)
+        if await hub.beyond(after, patience):
+            records = await _read(runs, key, after, limit + 1)
+    more = len(records) > limit
+    items = b",".join(_lines(records[:limit], runs.epoch))
+    body = b'{"items":[%b]' % items
+    if more:
+        body += b',"next":"%b"' % str(Cursor(runs.epoch, records[limit - 1].seq)).encode()
+    return web.Response(body=body + b"}", content_type=JSON, headers={"Cache-Control": "no-store"})
+
+
+async def history(request: web.Request, key: RunKey) -> web.StreamResponse:
+    limits = request.app[LIMITS]
+    limits.polls.spend((limits.client(request), key))
+    after = await _begin(request, key)
+    runs, patience = request.app[RUNS], request.app[OPTIONS].stall_timeout
+    response = web.StreamResponse(headers={"Content-Type": NDJSON, "Cache-Control": "no-store"})
+    async for page in runs.read(key, after):
+        if not response.prepared:
+            await response.prepare(request)
+        async with asyncio.timeout(patience):
+            await response.write(b"".join([line + b"\n" for line in _lines(page, runs.epoch)]))
+    if not response.prepared:
+        if not after:
+            raise NotFound(key.run)
+        await response.prepare(request)
+    await response.write_eof()
+    return response
+
+
+async def _read(runs: LiveRuns, key: RunKey, after: int, most: int) -> list[Record]:
+    """The stored records after a sequence, `most` at most."""
+    records: list[Record] = []
+    async for found in runs.read(key, after, most):
+        records += found
+        if len(records) >= most:
+            break
+    return records[:most]
+
+
+async def _begin(request: web.Request, key: RunKey) -> int:
+    """The sequence in `after`, which must be one of this stream and not beyond its end."""
+    after = after_of(request)
+    if after is None:
+        return 0
+    runs = request.app[RUNS]
+    last = (await last_sequences(runs.reads, [key.subject])).get(key.subject)
+    if last is None:
+        raise NotFound(key.run)
+    if after.epoch != runs.epoch or after.seq > last:
+        raise InvalidCursor(str(after), "after")
+    return after.seq
+
+
+def _limit(request: web.Request) -> int:
+    text = request.query.get("limit", str(PAGE))
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= LARGEST_PAGE:
+        raise InvalidRequest(f"limit={text[:32]!r} is not a number from 1 to {LARGEST_PAGE}")
+    return int(text)
+
+
+def _lines(records: list[Record], epoch: str) -> list[bytes]:
+    lines = []
+    for record in records:
+        try:
+            lines.append(event_json(decode(record.payload), record, epoch))
+        except MalformedEvent:
+            continue
+    return lines
