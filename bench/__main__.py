@@ -1,17 +1,39 @@
 """`python -m bench SCENARIO [--json]`; `all` runs every scenario, `smoke` each one briefly."""
 
 import argparse
+import os
 import sys
 
 import uvloop
 
 from bench.harness import Report, Scenario, machine, show
-from bench.scenarios import fold, latency, replay
+from bench.processes import Sharing
+from bench.scenarios import (
+    fanout,
+    fold,
+    generator,
+    idle,
+    latency,
+    many_runs,
+    poll,
+    replay,
+    slow,
+    storm,
+)
 
 SCENARIOS: dict[str, Scenario] = {
     "fold": fold.measure,
     "replay": replay.measure,
     "latency": latency.measure,
+    "generator": generator.measure,
+    "fanout-latency": fanout.latency,
+    "fanout-rate": fanout.rate,
+    "fanout-batched": fanout.batched,
+    "idle": idle.measure,
+    "many-runs": many_runs.measure,
+    "slow": slow.measure,
+    "poll": poll.measure,
+    "storm": storm.measure,
 }
 
 
@@ -20,7 +42,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("scenario", choices=[*SCENARIOS, "all", "smoke"])
     parser.add_argument("--json", action="store_true", help="one JSON object per scenario")
+    parser.add_argument(
+        "--favour", action="store_true", help="go before others who use the machine (needs root)"
+    )
     called = parser.parse_args()
+    Sharing.others = called.favour
+    Sharing.favour(os.getpid())
     smoke = called.scenario == "smoke"
     names = list(SCENARIOS) if called.scenario in ("all", "smoke") else [called.scenario]
     missed = False

@@ -1,4 +1,4 @@
-"""What scenarios share: figures and how they are shown, a gateway of their own, and raw clients."""
+"""What scenarios share: figures and how they are shown, and a raw client."""
 
 import asyncio
 import json
@@ -7,21 +7,16 @@ import platform
 import re
 import statistics
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from broker.stream.child import child
-
-START = 60.0
-"""Seconds that a gateway has to start."""
+from bench.processes import Server
 
 
 class Figure(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -90,46 +85,6 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 def median(values: Sequence[float]) -> float:
     return statistics.median(values)
-
-
-class Server(NamedTuple):
-    """A gateway process with an embedded NATS of its own."""
-
-    host: str
-    port: int
-    nats_url: str
-
-
-@asynccontextmanager
-async def gateway(*flags: str) -> AsyncIterator[Server]:
-    """Run a gateway as users do, as its own process on free ports."""
-    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("wb") as output:
-        command = [
-            sys.executable,
-            "-m",
-            "broker.cli",
-            "serve",
-            "--listen=127.0.0.1:0",
-            "--nats-port=0",
-            f"--data-dir={folder}/data",
-            *flags,
-        ]
-        async with child(command, output=output) as process:
-            yield await _started(process, Path(folder) / "log")
-
-
-async def _started(process: asyncio.subprocess.Process, log: Path) -> Server:
-    async with asyncio.timeout(START):
-        while process.returncode is None:
-            found = re.search(r"at http://(\S+):(\d+), NATS at (\S+)", _text(log))
-            if found:
-                return Server(found[1], int(found[2]), found[3])
-            await asyncio.sleep(0.02)  # a log file has no other sign
-    raise RuntimeError(f"the gateway did not start: {_text(log)}")
-
-
-def _text(path: Path) -> str:
-    return path.read_text()
 
 
 class Client:

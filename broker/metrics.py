@@ -20,6 +20,7 @@ class Metrics:
         self.clients_held = self._gauge(
             "clients_held", "Clients that read too slowly and are waited for."
         )
+        self.websockets = self._gauge("websockets", "WebSockets open.")
         self.opens = self._counter("streams_opened", "Streams opened.", "transport", "view")
         self.closes = self._counter("streams_closed", "Streams ended by the broker.", "reason")
         self.resumes = self._counter(

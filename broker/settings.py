@@ -154,7 +154,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 def _from_file(file: Path) -> dict[str, Any]:
     try:
         content = tomllib.loads(file.read_text())
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"the settings file {file} cannot be read: {error}") from None
     names = {setting.name: setting.name for setting in described()}
     for name in content:
@@ -172,5 +172,7 @@ def _converted(name: str, value: Any, source: str) -> Any:
 
 
 def _nearest(name: str, known: Mapping[str, str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f": did you mean {near[0]}?" if near else ""
+    """The known name most like it; the prefix of variables makes none more alike."""
+    names = {each.removeprefix(PREFIX): each for each in known}
+    near = difflib.get_close_matches(name.removeprefix(PREFIX), names, n=1, cutoff=0.5)
+    return f": did you mean {names[near[0]]}?" if near else ""

@@ -3,9 +3,11 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
+
+from broker.stream.embedded import embedded_server
 
 
 def nothing(message: bytes) -> bool:
@@ -23,42 +25,50 @@ class Link:
         """Whether a message of the server, its protocol line first, gets lost on the way."""
         self.lost = asyncio.Event()
         """Set when a message was lost."""
-        self.refusing = False
-        """While set, nobody gets through."""
+        self._server: asyncio.Server | None = None
         self._target = (host, int(port))
         self._ends: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
+    async def open(self) -> None:
+        """Let clients through, where it was open before."""
+        host, port = (self.url.removeprefix("nats://") or "127.0.0.1:0").split(":")
+        self._server = await asyncio.start_server(self._accept, host, int(port))
+        host, port = self._server.sockets[0].getsockname()
+        self.url = f"nats://{host}:{port}"
+
+    async def close(self) -> None:
+        """Break every connection, and refuse new ones."""
+        if self._server is not None:
+            self._server.close()
+        self.cut()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
     def cut(self) -> None:
-        """Break every connection."""
+        """Break every connection; the clients may come back at once."""
         for end in self._ends:
             end.transport.abort()
 
-    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Join a client with the server until either goes."""
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
         ends = [writer]
         with suppress(OSError):
-            if not self.refusing:
-                far_reader, far_writer = await asyncio.open_connection(*self._target)
-                ends.append(far_writer)
-                self._ends.update(ends)
-                await self._until_either_ends(
-                    self._upward(reader, far_writer), self._downward(far_reader, writer)
-                )
+            far_reader, far_writer = await asyncio.open_connection(*self._target)
+            ends.append(far_writer)
+            self._ends.update(ends)
+            await self._until_either_ends(
+                self._upward(reader, far_writer), self._downward(far_reader, writer)
+            )
         for end in ends:
             end.transport.abort()
             with suppress(OSError):
                 await end.wait_closed()
         self._ends.difference_update(ends)
         self._tasks.discard(task)
-
-    async def ended(self) -> None:
-        """Wait until every connection is gone."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
 
     async def _until_either_ends(self, *ways: Coroutine[None, None, None]) -> None:
         tasks = [asyncio.ensure_future(way) for way in ways]
@@ -87,21 +97,46 @@ class Link:
 async def link(target: str) -> AsyncIterator[Link]:
     """Open a way to a NATS server."""
     way = Link(target)
-    server = await asyncio.start_server(way.accept, "127.0.0.1", 0)
-    host, port = server.sockets[0].getsockname()
-    way.url = f"nats://{host}:{port}"
+    await way.open()
     try:
         yield way
     finally:
-        way.refusing = True
-        server.close()
-        way.cut()
-        await way.ended()
+        await way.close()
 
 
 def live(containing: bytes = b"") -> Callable[[bytes], bool]:
     """Messages that the server republishes as they are stored, and that hold some bytes."""
     return lambda message: message.startswith(b"HMSG live.progress.") and containing in message
+
+
+class Server:
+    """A NATS server that can be killed and started again. Made by `killable`."""
+
+    def __init__(self, folder: Path, life: AsyncExitStack) -> None:
+        self.url = ""
+        self._folder = folder
+        self._life = life
+
+    async def start(self) -> None:
+        """Start it, where it was before."""
+        port = int(self.url.rsplit(":", 1)[1]) if self.url else 0
+        self.url = await self._life.enter_async_context(embedded_server(self._folder, port))
+
+    async def kill(self) -> None:
+        """End it without a word."""
+        pid = pid_in(self._folder)
+        os.kill(pid, signal.SIGKILL)
+        await gone(pid)
+        await self._life.aclose()
+
+
+@asynccontextmanager
+async def killable(folder: Path) -> AsyncIterator[Server]:
+    """Run a NATS server in a folder."""
+    async with AsyncExitStack() as life:
+        server = Server(folder, life)
+        await server.start()
+        yield server
 
 
 def pid_in(folder: Path) -> int:
@@ -110,22 +145,26 @@ def pid_in(folder: Path) -> int:
     return int(ports.stem.removeprefix("nats-server_"))
 
 
-def kill(pid: int) -> None:
-    """End a process without a word."""
-    os.kill(pid, signal.SIGKILL)
-
-
 async def gone(pid: int) -> None:
     """Wait until a process has ended."""
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
         return
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(descriptor, ended.set)
     try:
-        ended = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        loop.add_reader(descriptor, ended.set)
         await ended.wait()
-        loop.remove_reader(descriptor)
     finally:
+        loop.remove_reader(descriptor)
         os.close(descriptor)
+
+
+async def until(condition: Callable[[], Awaitable[object]], seconds: float = 10) -> None:
+    """Wait for what no signal tells."""
+    async with asyncio.timeout(seconds):
+        while True:
+            if await condition():
+                return
+            await asyncio.sleep(0.02)

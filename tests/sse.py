@@ -6,7 +6,7 @@ It knows nothing of the broker's own framing code, so that the two can disagree.
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote, urlsplit
@@ -124,14 +124,16 @@ class Wire:
 class Stream:
     """An open event stream. Made by `stream`."""
 
-    def __init__(self, wire: Wire, status: int, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, wire: Wire, status: int, headers: Mapping[str, str], patience: float
+    ) -> None:
         self.status = status
         self.headers = headers
         self.retry: int | None = None
-        self.comments = 0
         self._wire = wire
         self._pieces = wire.pieces(headers)
         self._buffer = b""
+        self._patience = patience
 
     @property
     def complete(self) -> bool:
@@ -140,34 +142,36 @@ class Stream:
 
     async def next(self) -> Frame | None:
         """The next event; None at the end of the stream."""
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                while b"\n\n" in self._buffer:
-                    block, _, self._buffer = self._buffer.partition(b"\n\n")
-                    frame = self._parse(block.decode())
-                    if frame is not None:
-                        return frame
-                piece = await anext(self._pieces, None)
-                if piece is None:
-                    assert b"" == self._buffer
-                    return None
-                self._buffer += piece
-
-    def _parse(self, block: str) -> Frame | None:
-        fields: dict[str, list[str]] = {}
-        for line in block.split("\n"):
-            name, _, value = line.partition(":")
-            fields.setdefault(name, []).append(value.removeprefix(" "))
-        self.comments += "" in fields
-        if "retry" in fields:
-            self.retry = int(fields["retry"][0])
-        if "data" not in fields:
+        async with asyncio.timeout(self._patience):
+            while (fields := await self._block()) is not None:
+                if "retry" in fields:
+                    self.retry = int(fields["retry"])
+                if "data" in fields:
+                    return Frame(
+                        fields.get("event", "message"), json.loads(fields["data"]), fields.get("id")
+                    )
             return None
-        return Frame(
-            fields.get("event", ["message"])[0],
-            json.loads("\n".join(fields["data"])),
-            fields.get("id", [None])[0],  # type: ignore[list-item]
-        )
+
+    async def comment(self) -> None:
+        """Wait for a comment, which must be what comes next."""
+        async with asyncio.timeout(self._patience):
+            assert {"": ""} == await self._block()
+
+    async def _block(self) -> dict[str, str] | None:
+        """The fields up to an empty line, values of one name joined; None at the end."""
+        while b"\n\n" not in self._buffer:
+            piece = await anext(self._pieces, None)
+            if piece is None:
+                assert b"" == self._buffer
+                return None
+            self._buffer += piece
+        block, _, self._buffer = self._buffer.partition(b"\n\n")
+        fields: dict[str, str] = {}
+        for line in block.decode().split("\n"):
+            name, _, value = line.partition(":")
+            value = value.removeprefix(" ")
+            fields[name] = f"{fields[name]}\n{value}" if name in fields else value
+        return fields
 
     async def until(self, event: str) -> list[Frame]:
         """The frames up to the first of a name, that one included."""
@@ -212,6 +216,11 @@ class Viewer:
             self.events.append(frame.data)
         if frame.id is not None:
             self.last_id = frame.id
+
+    def take_all(self, frames: Iterable[Frame]) -> None:
+        """Keep what many say."""
+        for frame in frames:
+            self.take(frame)
 
     @property
     def cursors(self) -> list[str]:
@@ -261,15 +270,17 @@ async def stream(
     query: str = "",
     version: str = "1.1",
     receive_buffer: int | None = None,
+    patience: float = PATIENCE,
+    headers: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Stream]:
     """Open the event stream of a run, as `EventSource` does."""
-    headers = {"Accept": "text/event-stream"}
+    sent = {"Accept": "text/event-stream", **(headers or {})}
     if last_id is not None:
-        headers["Last-Event-ID"] = last_id
+        sent["Last-Event-ID"] = last_id
     async with Wire.connect(url, receive_buffer=receive_buffer) as wire:
-        await wire.send("GET", path(run, f"/events?view={view}{query}"), headers, version=version)
+        await wire.send("GET", path(run, f"/events?view={view}{query}"), sent, version=version)
         status, found = await wire.head()
-        yield Stream(wire, status, found)
+        yield Stream(wire, status, found, patience)
 
 
 async def watch(
@@ -279,6 +290,5 @@ async def watch(
     viewer = viewer or Viewer()
     async with stream(url, run, view, last_id=viewer.last_id, **how) as frames:
         assert 200 == frames.status
-        for frame in await frames.rest():
-            viewer.take(frame)
+        viewer.take_all(await frames.rest())
     return viewer

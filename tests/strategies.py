@@ -156,18 +156,32 @@ def events_of(*kinds: type[Event]) -> st.SearchStrategy[Event]:
 
 any_event: st.SearchStrategy[Event] = events_of(*EVENT_TYPES)
 step_events: st.SearchStrategy[Event] = events_of(*STEP_EVENTS)
-common_events: st.SearchStrategy[Event] = st.one_of(
-    st.builds(events.RunStarted, attempt=st.none() | attempts),
+_ten = st.integers(0, 10)
+measures: st.SearchStrategy[Event] = st.one_of(
     st.builds(events.RunStarted, plan=plans),
-    st.builds(events.RunStarted, total_steps=st.integers(1, 3)),
-    st.builds(events.RunProgress, current=amounts, total=st.none() | amounts),
-    st.builds(events.RunProgress, current=st.integers(0, 10), total=st.just(10)),
+    st.builds(events.RunStarted, total_steps=st.integers(1, 4)),
+    st.builds(events.RunProgress, current=_ten, total=st.none() | st.just(10)),
     st.builds(events.StepStarted, step=step_names),
-    st.builds(events.StepProgress, step=step_names, current=amounts),
-    st.builds(events.StepProgress, step=step_names, current=st.integers(0, 10), total=st.just(10)),
+    st.builds(events.StepProgress, step=step_names, current=_ten, total=st.just(10)),
     st.builds(events.StepCompleted, step=step_names),
-    st.builds(events.StepFailed, step=step_names, error=st.just(events.Failure(message="no"))),
     st.builds(events.StepRetrying, step=step_names),
+)
+"""What moves the fraction of a run, and what it is measured by."""
+
+_failures = st.just(events.Failure(message="no"))
+common_events: st.SearchStrategy[Event] = st.one_of(
+    measures,
+    st.builds(events.RunStarted, attempt=st.none() | attempts),
+    st.builds(events.RunQueued, attempt=attempts),
+    st.builds(events.RunPaused),
+    st.builds(events.RunLost),
+    st.builds(events.RunCompleted),
+    st.builds(events.RunFailed, error=_failures),
+    st.builds(events.RunCancelled, by=ids),
+    st.builds(events.RunProgress, current=amounts, total=st.none() | amounts),
+    st.builds(events.StepProgress, step=step_names, current=amounts, total=st.none() | amounts),
+    st.builds(events.StepFailed, step=step_names, error=_failures),
+    st.builds(events.StepSkipped, step=step_names),
 )
 """Events as producers send them, small and colliding."""
 

@@ -8,7 +8,8 @@ import asyncio
 import random
 import time
 
-from bench.harness import Client, Figure, gateway, quantile
+from bench.harness import Client, Figure, quantile
+from bench.processes import gateway
 from broker.stream.connection import Connection
 
 RATE = 200.0

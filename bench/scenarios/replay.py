@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from bench.harness import Client, Figure, Server, gateway, median, quantile
+from bench.harness import Client, Figure, median, quantile
+from bench.processes import Server, gateway
 from broker.stream.connection import Connection
 from broker.stream.topology import api
 

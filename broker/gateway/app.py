@@ -17,6 +17,7 @@ from broker.gateway import cors, keys, routes
 from broker.gateway.drain import Drain
 from broker.gateway.limits import Limits, Rate
 from broker.gateway.middleware import problems
+from broker.gateway.sockets import SocketLimits, Sockets
 from broker.hub.ports import Timing
 from broker.hub.registry import Registry, RegistryLimits
 from broker.hub.run_hub import HubLimits
@@ -87,6 +88,11 @@ async def running(
                 runs, limits=_registry_limits(settings), timing=timing, metrics=metrics
             )
         )
+        sockets = await stack.enter_async_context(
+            Sockets.running(
+                registry, runs, limits=_socket_limits(settings), timing=timing, metrics=metrics
+            )
+        )
         runs.on_new_epoch = registry.renew
         runs.spawn(inspect(writes, runs=runs, metrics=metrics))
         app = web.Application(middlewares=[problems], client_max_size=settings.body_max)
@@ -94,7 +100,8 @@ async def running(
         app[keys.METRICS], app[keys.TIMING] = metrics, timing
         app[keys.OPTIONS] = _options(settings)
         app[keys.LIMITS] = limits = _limits(settings, timing, metrics)
-        app[keys.DRAIN] = drain = Drain(registry, limits.streams)
+        app[keys.DRAIN] = drain = Drain(registry, sockets, limits.streams)
+        app[keys.SOCKETS] = sockets
         app[keys.READY] = lambda: _why_not_ready(live, drain)
         app.on_response_prepare.append(cors.headers_for(_origins(settings)))
         routes.add_api(app)
@@ -177,6 +184,16 @@ def _registry_limits(settings: Settings) -> RegistryLimits:
         idle_timeout=settings.idle_timeout,
         stall_timeout=settings.stall_timeout,
         hub=HubLimits(tick=settings.tick, bounds=Bounds(steps=settings.max_steps)),
+    )
+
+
+def _socket_limits(settings: Settings) -> SocketLimits:
+    return SocketLimits(
+        heartbeat=settings.heartbeat,
+        max_age=settings.max_age,
+        high_water=settings.high_water,
+        stall_timeout=settings.stall_timeout,
+        allowed_origins=_origins(settings),
     )
 
 

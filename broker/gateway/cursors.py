@@ -1,6 +1,6 @@
 """Where a request wants to begin: its cursor, judged against the stream."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from aiohttp import web
 
@@ -8,10 +8,14 @@ from broker.errors import InvalidCursor
 from broker.hub.run_hub import RunHub
 from broker.model.cursor import Cursor
 from broker.stream.live import LiveRuns
+from broker.stream.replay import last_sequences
+
+LAG: Final = 1.0
+"""Seconds that this gateway may be behind another."""
 
 
 class Resume(NamedTuple):
-    """The cursor that a client of a stream came with, as it gave it, and what it is worth.
+    """The cursor that a client of a stream came with, as it can be shown, and what it is worth.
 
     `seq` is None where it is unknown: of another epoch, beyond the head, or no cursor at all.
     """
@@ -20,7 +24,7 @@ class Resume(NamedTuple):
     seq: int | None
 
 
-def resume_of(request: web.Request, hub: RunHub) -> Resume | None:
+async def resume_of(request: web.Request, hub: RunHub, runs: LiveRuns) -> Resume | None:
     """The cursor of a stream request; None for a first connection.
 
     `EventSource` sends `Last-Event-ID`; who cannot set headers gives `last_event_id`. What a
@@ -29,9 +33,11 @@ def resume_of(request: web.Request, hub: RunHub) -> Resume | None:
     text = request.headers.get("Last-Event-ID") or request.query.get("last_event_id")
     if text:
         cursor = Cursor.parse(text)
-        return Resume(text, _seq_in(cursor, hub) if cursor is not None else None)
+        # Bytes of a header that are not UTF-8 come as lone surrogates, which JSON cannot hold.
+        text = text.encode(errors="backslashreplace").decode()
+        return Resume(text, await _seq_in(cursor, hub, runs) if cursor is not None else None)
     after = after_of(request)
-    return Resume(str(after), _seq_in(after, hub)) if after is not None else None
+    return Resume(str(after), await _seq_in(after, hub, runs)) if after is not None else None
 
 
 def after_of(request: web.Request) -> Cursor | None:
@@ -45,10 +51,27 @@ def after_of(request: web.Request) -> Cursor | None:
     return cursor
 
 
+async def seq_of(text: str, hub: RunHub, runs: LiveRuns) -> int | None:
+    """Where the cursor that a client remembered leads; None where it leads nowhere."""
+    cursor = Cursor.parse(text)
+    return await _seq_in(cursor, hub, runs) if cursor is not None else None
+
+
 async def still_kept(seq: int, hub: RunHub, runs: LiveRuns) -> bool:
     """Whether every event after `seq` is still there, in memory or in the stream."""
-    return seq >= hub.records.floor or seq + 1 >= await runs.first_seq()
+    return seq >= hub.records.begin or seq + 1 >= await runs.first_seq()
 
 
-def _seq_in(cursor: Cursor, hub: RunHub) -> int | None:
-    return cursor.seq if cursor.epoch == hub.epoch and cursor.seq <= hub.seq else None
+async def _seq_in(cursor: Cursor, hub: RunHub, runs: LiveRuns) -> int | None:
+    """The sequence of a cursor of this stream that is not beyond the run's head; else None.
+
+    Another gateway may have shown the client what has not arrived here yet: that is waited for.
+    """
+    if cursor.epoch != hub.epoch:
+        return None
+    if cursor.seq > hub.seq:
+        last = await last_sequences(runs.reads, [hub.key.subject])
+        stored = cursor.seq <= last.get(hub.key.subject, 0)
+        if not stored or not await hub.beyond(cursor.seq - 1, LAG):
+            return None
+    return cursor.seq

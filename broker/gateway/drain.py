@@ -2,11 +2,14 @@
 
 import asyncio
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from broker.errors import Draining
 from broker.gateway.limits import Streams
 from broker.hub.registry import Registry
+
+if TYPE_CHECKING:
+    from broker.gateway.sockets import Sockets
 
 _LAST: Final = 1.0
 """Seconds more that the last ones have for their last bytes."""
@@ -15,8 +18,9 @@ _LAST: Final = 1.0
 class Drain:
     """Whether the gateway is stopping, and the orderly way to it."""
 
-    def __init__(self, registry: Registry, streams: Streams) -> None:
+    def __init__(self, registry: Registry, sockets: "Sockets", streams: Streams) -> None:
         self._registry = registry
+        self._sockets = sockets
         self._streams = streams
         self.began = False
 
@@ -33,6 +37,7 @@ class Drain:
         """
         self.began = True
         self._registry.drain(seconds)
+        self._sockets.drain(seconds)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds + _LAST):
                 await self._streams.all_closed()

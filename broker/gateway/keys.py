@@ -1,7 +1,7 @@
 """What handlers find in the application, by typed key."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from aiohttp import web
@@ -14,6 +14,9 @@ from broker.metrics import Metrics
 from broker.model.subjects import RunKey
 from broker.stream.connection import Connection
 from broker.stream.live import LiveRuns
+
+if TYPE_CHECKING:
+    from broker.gateway.sockets import Sockets
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +32,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 LIMITS: Final = web.AppKey("LIMITS", Limits)
 DRAIN: Final = web.AppKey("DRAIN", Drain)
+SOCKETS: Final[web.AppKey["Sockets"]] = web.AppKey("SOCKETS")
 REGISTRY: Final = web.AppKey("REGISTRY", Registry)
 RUNS: Final = web.AppKey("RUNS", LiveRuns)
 WRITES: Final = web.AppKey("WRITES", Connection)

@@ -49,8 +49,8 @@ async def _stream(request: web.Request, key: RunKey) -> web.StreamResponse:
     who = limits.client(request)
     limits.opens.spend(who)
     hub = await registry.hub(key)
-    resume = resume_of(request, hub)
-    if resume is not None and resume.seq is not None and hub.state.ended and resume.seq == hub.seq:
+    resume = await resume_of(request, hub, request.app[RUNS])
+    if resume is not None and resume.seq is not None and hub.over_at(resume.seq):
         return web.Response(status=204, headers={"Cache-Control": "no-store"})
     begin = resume.seq if resume is not None else (0 if view.contiguous else None)
     if begin and view.contiguous and not await still_kept(begin, hub, request.app[RUNS]):
@@ -104,6 +104,6 @@ def _hello(
     """The first frame: whether what follows continues from the client's cursor, and the rhythm."""
     said: dict[str, object] = {"resumed": resumed}
     if came_with is not None:
-        said["from"] = came_with[:64]
+        said["from"] = came_with
     said |= {"head": str(hub.cursor), "heartbeat": heartbeat, "max_age": round(max_age, 1)}
     return framing.message("hello", msgspec.json.encode(said))

@@ -46,12 +46,14 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         response = await handler(request)
     except errors.RateLimited as error:
-        response = _told(_answer(_problem(error)), error)
+        response = _told(_answer(problem_of(error)), error)
     except errors.BrokerError as error:
-        response = _answer(_problem(error))
+        response = _answer(problem_of(error))
     except web.HTTPException as error:
         if error.status < 400:
             raise
+        if isinstance(error, web.HTTPMethodNotAllowed) and error.allowed_methods == {"OPTIONS"}:
+            error = web.HTTPNotFound()  # preflights alone are answered everywhere
         response = _answer(_http_problem(error))
         if "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]
@@ -75,7 +77,8 @@ def _method(request: web.Request) -> str:
     return request.method if request.method in known else "other"
 
 
-def _problem(error: errors.BrokerError) -> Problem:
+def problem_of(error: errors.BrokerError) -> Problem:
+    """An error as it is told to a client."""
     for kind in type(error).__mro__:
         if kind in _PROBLEMS:
             status, name, title = _PROBLEMS[kind]

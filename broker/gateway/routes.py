@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from broker.gateway import cors, health, ingest, live, snapshot
+from broker.gateway import cors, health, ingest, live, snapshot, websocket
 
 
 def add_api(app: web.Application) -> None:
@@ -11,6 +11,7 @@ def add_api(app: web.Application) -> None:
     app.router.add_get("/v1/runs/{run}/events", live.events)
     app.router.add_post("/v1/runs/{run}/events", ingest.ingest)
     app.router.add_post("/v1/events", ingest.ingest)
+    app.router.add_get("/v1/ws", websocket.websocket)
     app.router.add_route("OPTIONS", "/v1/{path:.*}", cors.preflight)
 
 

@@ -62,13 +62,30 @@ def hand_over(request: web.Request, *, high_water: int, now: Callable[[], float]
 
     Raises ConnectionResetError where the client has gone meanwhile.
     """
+    transport = transport_of(request)
+    sink = StreamSink(transport, now)
+    release(request, transport, sink, high_water=high_water)
+    return sink
+
+
+def transport_of(request: web.Request) -> asyncio.Transport:
+    """The connection of a request. Raises ConnectionResetError where the client has gone."""
     transport = request.transport
     if transport is None or transport.is_closing():
         raise ConnectionResetError("the client has gone")
-    sink = StreamSink(transport, now)
+    return transport
+
+
+def release(
+    request: web.Request,
+    transport: asyncio.Transport,
+    protocol: asyncio.Protocol,
+    *,
+    high_water: int,
+) -> None:
+    """Give the connection to a protocol of ours; to aiohttp it is gone."""
     transport.set_write_buffer_limits(high=high_water, low=high_water // 4)
-    transport.set_protocol(sink)
+    transport.set_protocol(protocol)
     handler = request.protocol
     handler.transport = None
     handler.connection_lost(None)
-    return sink

@@ -1,6 +1,7 @@
 """The hubs by run: opened once however many ask, kept while watched and a while longer."""
 
 import asyncio
+import math
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -191,8 +192,9 @@ class Registry:
         for hub, _ in self._hubs.values():
             for group in hub.groups:
                 for client in group.members:
-                    at = now + seconds * self._timing.random()
-                    client.expires_at = min(client.expires_at, at)
+                    if client.expires_at < math.inf:
+                        at = now + seconds * self._timing.random()
+                        client.expires_at = min(client.expires_at, at)
 
     def renew(self) -> None:
         """The stream was made anew: let every client come back, and forget every run."""
@@ -211,6 +213,10 @@ class Registry:
                     return
                 while not hub.catch_up(client):
                     async for page in self.source.read(hub.key, client.cursor):
+                        if page[-1].seq > hub.seq:  # this will come by the hub
+                            page = [record for record in page if record.seq <= hub.seq]
+                            if not page:
+                                break
                         client.write(hub.frames(client, page))
                         client.cursor = page[-1].seq
                         if not await client.drained():
@@ -233,7 +239,7 @@ class Registry:
         for hub, _ in list(self._hubs.values()):
             idle = now - hub.changed_at > limits.idle_timeout
             for group in hub.groups:
-                if now - group.wrote_at >= limits.heartbeat:
+                if group.framing.heartbeat and now - group.wrote_at >= limits.heartbeat:
                     group.write(group.framing.heartbeat, now)
                 for client in group.members:
                     clients += 1
@@ -249,6 +255,8 @@ class Registry:
             del self._unknown[key]
 
     def _look_at(self, hub: RunHub, client: Subscriber, *, idle: bool, now: float) -> None:
+        if client.expires_at == math.inf:
+            return
         if client.stalled_for(now) > self._limits.stall_timeout:
             self._metrics.closes.labels(reason="slow").inc()
             client.sink.abort()

@@ -35,6 +35,11 @@ class Ring(Generic[T]):
     def __len__(self) -> int:
         return len(self._entries)
 
+    @property
+    def begin(self) -> int:
+        """From where on nothing can be missing, not even what was gone before the first entry."""
+        return self.floor or (self._entries[0].upto if self._entries else 0)
+
     def append(self, after: int, upto: int, size: int, value: T) -> None:
         """Add the newest entry, of `size` bytes."""
         self._entries.append(Entry(after, upto, size, value))

@@ -105,6 +105,13 @@ class RunHub:
         """The groups that have clients."""
         return list(self._groups.values())
 
+    def over_at(self, seq: int) -> bool:
+        """Whether the run has ended, and nothing came after `seq` that could be shown."""
+        if not self.state.ended or seq == self.seq:
+            return self.state.ended
+        records = self.records.since(seq)
+        return records is not None and not _reports(records)
+
     def snapshot(self) -> bytes:
         """The state as JSON, encoded once per version."""
         if self._snapshot is None or self._snapshot[0] != self.seq:
@@ -256,7 +263,7 @@ class RunHub:
 
     def resume(self, client: Subscriber) -> None:
         """A client reads again: give it what stands for what it missed."""
-        if not self.catch_up(client):
+        if client.closing_at is None and not self.catch_up(client):
             self._fell_behind(client)
 
     def _fell_behind(self, client: Subscriber) -> None:
@@ -312,7 +319,10 @@ class RunHub:
         self.dismiss(client, end)
 
     def dismiss(self, client: Subscriber, last_words: bytes) -> None:
-        """Write a client's last bytes and close once they are sent."""
+        """Write a client's last bytes, and close once they are sent; it stays known until then."""
+        group = self._group_of(client)
+        if group is not None:
+            group.put(client, keeps_up=False)
         client.write(last_words)
         client.closing_at = client.moved_at = self._timing.now()
         client.sink.close()

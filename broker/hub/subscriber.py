@@ -45,6 +45,7 @@ class Subscriber:
         self.moved_at = now
         """When it last took some of them."""
         self.expires_at = expires_at
+        """Infinite for one whose sink looks after itself: the sweep lets it be."""
         self.closing_at: float | None = None
         self._drained: asyncio.Future[bool] | None = None
 
@@ -70,6 +71,9 @@ class Subscriber:
     def gone(self) -> None:
         """The connection is closed."""
         self.held = False
+        self.write = (
+            _drop  # who is still reading for it from the stream must not meet a closed socket
+        )
         if self.hub is not None:
             self.hub.leave(self)
             self.hub = None
@@ -96,3 +100,7 @@ class Subscriber:
             self.moved_at = now
         self.pending = pending
         return now - self.moved_at
+
+
+def _drop(data: bytes) -> None:
+    """Write to nobody."""

@@ -97,10 +97,8 @@ def decode_all(payloads: Sequence[bytes]) -> Sequence[Event | Unknown] | None:
         if not text.isascii() or b"\\u" in text:
             return [decode(payload) for payload in payloads]
         events = [_decode_known(payload) for payload in payloads]
-        if max(map(len, payloads), default=0) > _SHORT:
-            for payload in payloads:
-                if len(payload) > _SHORT:
-                    _look_closer(payload)
+        for payload in [payload for payload in payloads if len(payload) > _SHORT]:
+            _look_closer(payload)
     except (*_UNREADABLE, MalformedEvent):
         return None
     return events

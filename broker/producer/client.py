@@ -79,7 +79,10 @@ class Producer:
             finally:
                 sending.cancel()
         if failed is not None:
-            raise failed
+            try:
+                raise failed
+            finally:
+                del failed  # its traceback holds this frame
 
     @property
     def dropped(self) -> Mapping[str, int]:

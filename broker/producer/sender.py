@@ -43,6 +43,7 @@ class Sender:
         self._options = options
         self._settled = asyncio.Event()
         self._up = False
+        self._losses = 0
         self._failures = 0
         self._alarm = Alarm(self.where)
 
@@ -95,12 +96,12 @@ class Sender:
     async def _send(self, connection: Connection) -> None:
         """Send what waits, for ever. Raises StreamUnavailable at the first fault."""
         flying: deque[tuple[Entry, asyncio.Future[Stored]]] = deque()
-        window, size = 1, 0
+        window, size, losses = 1, 0, self._losses
         loop = asyncio.get_running_loop()
         moved = loop.time()
         try:
             while True:
-                if not self._up:
+                if self._losses != losses:
                     raise StreamUnavailable("publish", "the connection was lost")
                 while flying and flying[0][1].done():
                     entry, acknowledged = flying[0]
@@ -109,7 +110,7 @@ class Sender:
                     size -= entry.size
                     window = min(2 * window, IN_FLIGHT)
                     moved = loop.time()
-                while self._up and len(flying) < window and size < BYTES_IN_FLIGHT:
+                while connection.connected and len(flying) < window and size < BYTES_IN_FLIGHT:
                     following = self._next()
                     if following is None:
                         break
@@ -211,6 +212,7 @@ class Sender:
         if up:
             self._alarm.hush()
         else:
+            self._losses += 1
             self._alarm.trouble("the connection was lost")
         self._spool.ring()
 

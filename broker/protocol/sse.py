@@ -6,7 +6,7 @@ A frame is built once and written to every client as it is, so the chunk header 
 from typing import Final, Protocol
 
 LAST_CHUNK: Final = b"0\r\n\r\n"
-_COMMENT: Final = b":\n\n"
+_COMMENT: Final = b":\n"  # no blank line: some clients take one for an empty event
 
 
 class Framing(Protocol):
@@ -35,7 +35,7 @@ class PlainEvents:
         return event(kind, data, cursor)
 
     def retry(self, milliseconds: int) -> bytes:
-        return b"retry: %d\n\n" % milliseconds
+        return b"retry: %d\n" % milliseconds
 
     def close(self) -> bytes:
         return b""
@@ -51,7 +51,7 @@ class ChunkedEvents:
         return chunk(event(kind, data, cursor))
 
     def retry(self, milliseconds: int) -> bytes:
-        return chunk(b"retry: %d\n\n" % milliseconds)
+        return chunk(b"retry: %d\n" % milliseconds)
 
     def close(self) -> bytes:
         return LAST_CHUNK

@@ -48,6 +48,8 @@ class _Client(Client):
 
     async def listen(self, subject: str, handler: Handler) -> int:
         """Subscribe; the subscription survives reconnects like nats-py's own."""
+        if self.is_closed:
+            raise ConnectionClosedError
         self._sid += 1
         sid: int = self._sid
         subscription = NatsSubscription(self, sid, subject)

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from typing import Any, Final
 
-from broker.errors import InvalidName, MalformedEvent, StreamUnavailable
+from broker.errors import BrokerError, InvalidName, MalformedEvent, StreamUnavailable
 from broker.metrics import Metrics
 from broker.model.cursor import Cursor
 from broker.model.decode import decode
@@ -45,7 +45,7 @@ async def inspect(connection: Connection, *, runs: LiveRuns, metrics: Metrics) -
                 await _ensure_consumer(connection)
                 ready = True
             await _inspect_batch(connection, inbox, runs.epoch, metrics)
-        except StreamUnavailable as error:
+        except BrokerError as error:
             ready = False
             log.info("looking for malformed events: %s", error)
             await asyncio.sleep(1.0)

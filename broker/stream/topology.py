@@ -97,8 +97,10 @@ async def _ensure(connection: Connection, wanted: dict[str, Any]) -> datetime:
     if _code(answer) == 404:
         answer = await _call(connection, f"STREAM.CREATE.{name}", wanted)
         if _code(answer):
-            # Another gateway that starts at the same time was faster.
-            answer = await _call(connection, f"STREAM.INFO.{name}")
+            # Another gateway that starts at the same time may have been faster.
+            refusal, answer = answer, await _call(connection, f"STREAM.INFO.{name}")
+            if _code(answer):
+                answer = refusal
     if _code(answer):
         raise StreamUnavailable(f"create stream {name}", _description(answer))
     found: dict[str, Any] = answer["config"]

@@ -10,14 +10,16 @@ from broker.settings import Settings
 from tests.sse import Answer, ask, path
 from tests.stream.serving import Nats, Payload, nats, payload_of
 
-NO_RATES: dict[str, Any] = {name: 0 for name in Settings.__struct_fields__ if name.endswith("_rate")}
-"""Every client of a test comes from one address, and asks faster than a person."""
+UNLIMITED: dict[str, Any] = dict.fromkeys(
+    ("poll_rate", "open_rate", "ingest_rate", "streams_per_client"), 0
+)
+"""All clients of a test come from one address, and ask faster than people."""
 
 
 @asynccontextmanager
 async def gateway(nats_url: str, **settings: Any) -> AsyncIterator[Gateway]:
     """Run a gateway on a free port."""
-    chosen = {"listen": "127.0.0.1:0", "nats_url": nats_url, **NO_RATES, **settings}
+    chosen = {"listen": "127.0.0.1:0", "nats_url": nats_url, **UNLIMITED, **settings}
     async with running(Settings(**chosen)) as started:
         yield started
 
@@ -26,6 +28,7 @@ class Broker:
     """A gateway and its NATS server."""
 
     def __init__(self, gateway: Gateway, nats: Nats) -> None:
+        self.gateway = gateway
         self.url = gateway.url
         self.nats = nats
         self.publish = nats.publish

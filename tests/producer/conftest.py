@@ -1,10 +1,12 @@
 """A real NATS server for each test, what it has stored, and a link to it that can be broken."""
 
 import asyncio
+import inspect
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,6 +54,16 @@ def label(event: Event | Unknown) -> str:
     return f"{tag_of(event)} {step}" if step else tag_of(event)
 
 
+async def eventually(condition: Callable[[], Any]) -> None:
+    """Wait until a condition, or what it has to wait for, is true: it has no other signal."""
+    async with asyncio.timeout(30):
+        while True:
+            met = condition()
+            if await met if inspect.isawaitable(met) else met:
+                return
+            await asyncio.sleep(0.005)
+
+
 @asynccontextmanager
 async def serving(folder: Path, port: int = 0) -> AsyncIterator[Nats]:
     """Run a server in a folder, with its streams."""
@@ -70,42 +82,42 @@ async def nats(tmp_path: Path) -> AsyncIterator[Nats]:
 
 
 class Link:
-    """A way to the server that can lose what the server says, and be cut."""
+    """A way to the server that can lose what the server says, be cut, and be shut."""
 
     def __init__(self, target: str) -> None:
-        host, port = target.removeprefix("nats://").rsplit(":", 1)
-        self._target = (host, int(port))
+        self._target = target.removeprefix("nats://").rsplit(":", 1)
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.refusing = False
+        self._server: asyncio.Server | None = None
+        self._port = 0
         self.deaf = False
         """While set, the answers of the server are lost."""
 
-        self.passed = asyncio.Condition()
-        self.sent = 0
-        """Messages of the client that were passed on."""
-
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[str]:
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+    async def opened(self) -> AsyncIterator[str]:
+        """Listen; gives the URL that leads to the server."""
+        await self.open()
         try:
-            host, port = server.sockets[0].getsockname()
-            yield f"nats://{host}:{port}"
+            yield f"nats://127.0.0.1:{self._port}"
         finally:
-            self.refusing = True
-            self.cut()
-            server.close()
+            self.shut()
             await asyncio.gather(*self._tasks)
+
+    async def open(self) -> None:
+        """Take connections, on the same port as before."""
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    def shut(self) -> None:
+        """Break every connection and take no new one."""
+        if self._server is not None:
+            self._server.close()
+        self.cut()
 
     def cut(self) -> None:
         """Break every connection."""
         for writer in self._writers:
             writer.transport.abort()
-
-    async def passed_on(self, count: int) -> None:
-        """Wait until so many messages of the client have been passed on."""
-        async with self.passed:
-            await self.passed.wait_for(lambda: self.sent >= count)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -113,41 +125,28 @@ class Link:
         self._tasks.add(task)
         self._writers.add(writer)
         with suppress(OSError):
-            if not self.refusing:
-                far_reader, far_writer = await asyncio.open_connection(*self._target)
-                self._writers.add(far_writer)
-                await asyncio.gather(
-                    self._copy(reader, far_writer, heard=self._count),
-                    self._copy(far_reader, writer, heard=None),
-                )
-        for each in (writer,):
-            each.close()
-            with suppress(OSError):
-                await each.wait_closed()
+            far_reader, far_writer = await asyncio.open_connection(*self._target)
+            self._writers.add(far_writer)
+            await asyncio.gather(
+                self._copy(reader, far_writer), self._copy(far_reader, writer, answers=True)
+            )
+        await _close(writer)
 
     async def _copy(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        heard: Callable[[bytes], int] | None,
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answers: bool = False
     ) -> None:
         with suppress(OSError):
             while data := await reader.read(65536):
-                if heard is None and self.deaf:
-                    continue
-                writer.write(data)
-                await writer.drain()
-                if heard is not None:
-                    async with self.passed:
-                        self.sent += heard(data)
-                        self.passed.notify_all()
-        writer.close()
-        with suppress(OSError):
-            await writer.wait_closed()
+                if not (answers and self.deaf):
+                    writer.write(data)
+                    await writer.drain()
+        await _close(writer)
 
-    @staticmethod
-    def _count(data: bytes) -> int:
-        return data.count(b"HPUB ")
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 @pytest.fixture

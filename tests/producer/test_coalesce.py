@@ -1,5 +1,7 @@
 """Of values that come fast only the latest is kept, and the last one is never lost."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,10 +22,10 @@ def test_the_first_after_a_pause_goes_at_once() -> None:
 def test_what_follows_too_soon_is_held_until_it_is_due() -> None:
     values = latest()
     values.offer(1, 100.0)
-    assert (None, None) == (values.offer(2, 100.01), values.offer(3, 100.02))
+    assert [None, None] == [values.offer(2, 100.01), values.offer(3, 100.02)]
     assert 100.0 + INTERVAL == values.due
     assert 3 == values.take(100.0 + INTERVAL)
-    assert (None, None) == (values.due, values.take(101.0))
+    assert [None, None] == [values.due, values.take(101.0)]
 
 
 def test_a_held_value_is_merged_with_the_newer() -> None:
@@ -53,6 +55,6 @@ def test_at_most_ten_a_second_and_the_last_is_sent(pauses: list[float]) -> None:
     if values.due is not None:
         now = values.due
         note(values.take(now))
-    assert all(two[0] - one[0] >= INTERVAL * 0.999 for one, two in zip(sent, sent[1:], strict=False))
+    assert all(two[0] - one[0] >= INTERVAL * 0.999 for one, two in pairwise(sent))
     assert [value for _, value in sent] == sorted(value for _, value in sent)
     assert [len(pauses) - 1] * bool(pauses) == [value for _, value in sent[-1:]]

@@ -17,7 +17,9 @@ def clock(*seconds: float) -> Callable[[], datetime]:
 
 def test_an_id_is_a_ulid_of_its_time() -> None:
     """The first 10 characters are the milliseconds since 1970, the others the randomness."""
-    new_id = Ulids(lambda: datetime(2016, 7, 30, 23, 54, 10, 259000, UTC), lambda count: b"\0" * count)
+    new_id = Ulids(
+        lambda: datetime(2016, 7, 30, 23, 54, 10, 259000, UTC), lambda count: b"\0" * count
+    )
     assert "01ARZ3NDEK" + 15 * "0" + "0" == new_id()
 
 

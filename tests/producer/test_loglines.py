@@ -24,8 +24,16 @@ def decoded(text: str, step: str | None = None) -> list[LogLine]:
 
 @pytest.mark.parametrize(
     ("name", "level"),
-    [("info", "info"), ("WARNING", "warning"), ("warn", "warning"), ("critical", "error")]
-    + [("success", "success"), ("loud", None), (30, None), (None, None)],
+    [
+        ("info", "info"),
+        ("success", "success"),
+        ("WARNING", "warning"),
+        ("warn", "warning"),
+        ("critical", "error"),
+        ("loud", None),
+        (30, None),
+        (None, None),
+    ],
 )
 def test_levels(name: object, level: str | None) -> None:
     assert level == level_of(name)
@@ -63,7 +71,9 @@ def test_a_line_carries_its_step_and_time() -> None:
 def test_no_text_is_too_much_for_an_event(text: str, step: str) -> None:
     """Also not one in which JSON escapes every character."""
     for sample in (text, "\0" * LONGEST + text):
-        assert all(len(line) < BATCH for line in lines_of(sample, time=NOON, level="info", step=step))
+        assert all(
+            len(line) < BATCH for line in lines_of(sample, time=NOON, level="info", step=step)
+        )
 
 
 def test_lines_are_joined_until_the_event_is_full() -> None:

@@ -1,8 +1,9 @@
 """Examples of what becomes of steps and plans, and of how the fraction follows."""
 
 import pytest
+from hypothesis import given, settings
 
-from broker.model.decode import tag_of
+from broker.model.decode import encode, tag_of
 from broker.model.events import (
     Event,
     PlanStep,
@@ -17,8 +18,14 @@ from broker.model.events import (
     StepSkipped,
     StepStarted,
 )
+from broker.model.evolve import Fold, fold
+from broker.model.record import Record
 from broker.model.state import Counts, Progress
-from tests.unit.runs import OUT_OF_MEMORY, at, planned, state_after
+from tests import strategies as some
+from tests.unit.runs import OUT_OF_MEMORY, at, new, planned, records_of, state_after
+
+A_PLANNED = RunStarted(plan=planned("a"))
+A_HALF_DONE = StepProgress(step="a", current=1, total=2)
 
 # --- Steps ----------------------------------------------------------------------------------------
 
@@ -232,7 +239,8 @@ def test_a_step_that_falls_back_does_not_take_the_run_with_it() -> None:
     far = StepProgress(step="a", current=8, total=10)
     again = StepProgress(step="a", current=1, total=10)
     state = state_after(plan, far, StepRetrying(step="a"), again)
-    assert (0.8, 1) == (state.progress.fraction, state.steps["a"].current)
+    step = state.steps["a"]
+    assert (0.8, 1, 800_000) == (state.progress.fraction, step.current, step.ppm)
 
 
 def test_total_steps() -> None:
@@ -249,6 +257,32 @@ def test_more_steps_than_announced() -> None:
     assert 0.999999 == fraction_after(started, first, second)
     assert 0.0 == fraction_after(started, StepStarted(step="a"), second)
     assert 0.5 == fraction_after(started, StepStarted(step="a"), second, first)
+
+
+@settings(max_examples=500)
+@given(some.records(some.measures.map(encode)))
+def test_the_fraction_of_a_replay_is_that_of_a_run_watched_live(log: list[Record]) -> None:
+    """Whatever a run is measured by in turn, it does not matter whether someone looked between."""
+    live = Fold(new())
+    for record in log:
+        live.extend([record])
+        _ = live.state
+    assert live.state == fold(log, new())
+
+
+@pytest.mark.parametrize(
+    ("happened", "expected"),
+    [
+        ([RunStarted(total_steps=1), StepCompleted(step="a"), StepStarted(step="b")], 0.999999),
+        ([RunStarted(total_steps=2), StepCompleted(step="a"), RunStarted(total_steps=9)], 0.5),
+        ([A_PLANNED, A_HALF_DONE, RunStarted(plan=planned("b"))], 0.5),
+        ([A_PLANNED, A_HALF_DONE, StepProgress(step="a", current=1, total=4)], 0.5),
+        ([RunProgress(current=1, total=2), RunProgress(current=1, total=4)], 0.5),
+    ],
+)
+def test_fractions_all_at_once(happened: list[Event], expected: float) -> None:
+    """A replay that looks only at its end finds the highest fraction that there ever was."""
+    assert expected == fold(records_of(*happened), new()).progress.fraction
 
 
 def test_the_runs_own_progress_wins() -> None:

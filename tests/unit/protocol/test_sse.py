@@ -106,7 +106,7 @@ def test_heartbeat_and_retry_are_no_events(framing: Framing) -> None:
     """A comment keeps the connection open, `retry` sets the pause; neither wakes the page."""
     stream = framing.heartbeat + framing.retry(1500) + framing.message("end", b"{}")
     body = b"".join(unchunked(stream)) if framing is CHUNKED else stream
-    assert b":\n\nretry: 1500\n\nevent: end\ndata: {}\n\n" == body
+    assert b":\nretry: 1500\nevent: end\ndata: {}\n\n" == body
     assert [("end", "{}")] == [(sent.event, sent.data) for sent in parsed(body)]
 
 

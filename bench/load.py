@@ -1,0 +1,103 @@
+"""The load generator: a process of its own, on a core of its own, that opens streams and reads.
+
+It is told a `plans.Load` on the first line of its input and answers `open` once every stream has
+begun. Then it obeys, each on a line: `begin` (count from now), `sleep`, `wake`, and `end N S`: it
+answers with a `plans.Loaded` once every connection that reads has event N, or after S seconds.
+What it can take by itself is measured by `python -m bench generator`.
+"""
+
+import gc
+import os
+import sys
+import time
+from collections import Counter
+
+import msgspec
+
+from bench.folding import folded
+from bench.plans import Load, Loaded
+from bench.reader import Reader
+
+LOOK = 0.05
+"""Seconds between two looks at whether it is over."""
+
+
+def main() -> None:
+    plan = msgspec.json.decode(_line(), type=Load)
+    os.sched_setaffinity(0, {plan.core})
+    gc.disable()
+    reader = Reader(plan)
+    reader.open()
+    reader.epoll.register(0)
+    _say(b'"open"')
+    permitted = 0
+    wanted, until = -1, float("inf")
+    began, used = time.monotonic(), time.process_time()
+    looked = began
+    while True:
+        if reader.step(LOOK):
+            command, *numbers = _line().split()
+            if command == b"begin":
+                reader.reset()
+                permitted = 0
+                began, used = time.monotonic(), time.process_time()
+            elif command == b"sleep":
+                reader.sleep()
+            elif command == b"wake":
+                reader.wake()
+            elif command == b"end":
+                wanted, until = int(numbers[0]), time.monotonic() + float(numbers[1])
+        if plan.permits >= 0:
+            due = reader.deliveries // (plan.connections * plan.repeated) - permitted
+            if due > 0:
+                os.write(plan.permits, b"." * due)
+                permitted += due
+        now = time.monotonic()
+        if now - looked < LOOK or wanted < 0:
+            continue
+        looked = now
+        if now > until or not _behind(reader, wanted):
+            busy = (time.process_time() - used) / (now - began)
+            _say(msgspec.json.encode(_seen(reader, wanted, busy)))
+            return
+
+
+def _behind(reader: Reader, wanted: int) -> int:
+    """How many connections have not got event `wanted`; sleepers are looked at by their state."""
+    return sum(
+        last < wanted for number, last in enumerate(reader.last) if number not in reader.kept
+    )
+
+
+def _seen(reader: Reader, wanted: int, busy: float) -> Loaded:
+    return Loaded(
+        deliveries=reader.deliveries,
+        seconds=(reader.latest - reader.first) / 1e9,
+        latencies=[ns / 1e6 for ns in reader.latencies],
+        missed=reader.missed,
+        doubled=reader.doubled,
+        behind=_behind(reader, wanted) + len(reader.broke),
+        busy=busy,
+        recovered=reader.recovered,
+        states=Counter(folded(stream) for stream in reader.kept.values()),
+    )
+
+
+def _line() -> bytes:
+    """A line of standard input, not a byte more."""
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        byte = os.read(0, 1)
+        if not byte:
+            sys.exit("the bench has gone")
+        line += byte
+    return bytes(line)
+
+
+def _say(line: bytes) -> None:
+    sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()

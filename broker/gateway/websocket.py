@@ -1,0 +1,57 @@
+"""`GET /v1/ws`: one WebSocket for any number of runs and views."""
+
+from aiohttp import web
+
+from broker.gateway.keys import DRAIN, LIMITS, SOCKETS
+from broker.gateway.sinks import release, transport_of
+from broker.protocol import handshake
+from broker.protocol.problem import MEDIA_TYPE
+
+
+async def websocket(request: web.Request) -> web.StreamResponse:
+    """Turn the connection into a WebSocket, or say why it cannot be one."""
+    sockets = request.app[SOCKETS]
+    refusal = handshake.refusal(request.method, request.headers.items())
+    if refusal is None and not _welcome(request, sockets.limits.allowed_origins):
+        refusal = handshake.FOREIGN
+    if refusal is not None:
+        return _refused(refusal)
+    request.app[DRAIN].refuse()
+    limits = request.app[LIMITS]
+    who = limits.client(request)
+    limits.opens.spend(who)
+    closed = limits.streams.open(who)
+
+    try:
+        transport = transport_of(request)
+    except BaseException:
+        closed()
+        raise
+    socket = sockets.take(transport, closed)
+    early = request.protocol._message_tail  # what came right behind the request
+    release(request, transport, socket, high_water=sockets.limits.high_water)
+    socket.write(handshake.answer(request.headers["Sec-WebSocket-Key"]) + sockets.hello(socket))
+    transport.resume_reading()  # aiohttp stops it where much came
+    if early:
+        socket.data_received(early)
+    return web.Response(status=101)  # for the middleware to count; aiohttp cannot send it
+
+
+def _welcome(request: web.Request, allowed: frozenset[str]) -> bool:
+    """Whether the page that connects may: a browser lets every page try, and sends its cookies."""
+    origins = request.headers.getall("Origin", [])
+    if not origins or "*" in allowed:
+        return True
+    return len(origins) == 1 and (
+        origins[0] in allowed or handshake.same_origin(origins[0], request.host)
+    )
+
+
+def _refused(refusal: handshake.Refusal) -> web.Response:
+    problem = refusal.problem
+    return web.Response(
+        status=problem.status,
+        body=problem.encode(),
+        content_type=MEDIA_TYPE,
+        headers={"Cache-Control": "no-store", **refusal.headers},
+    )

@@ -1,0 +1,233 @@
+"""Messages as plain calls, errors as ours: and what `_Client` needs of nats-py, pinned.
+
+It overrides `_process_msg`, and uses `_sid`, `_subs`, `_pending`, `_pending_data_size`,
+`_send_subscribe`, `_send_unsubscribe`, `_send_command` and `_flush_pending`. When nats-py changes
+one of them, one of these tests fails.
+"""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from broker.errors import StreamUnavailable
+from broker.stream.connection import Connection, Handler, masked
+from broker.stream.embedded import embedded_server
+from tests.faults import killable, link
+from tests.stream.serving import PATIENCE
+
+
+class Heard:
+    """The messages that a handler was called with."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[bytes, bytes, bytes, bytes | None]] = []
+        self._more = asyncio.Event()
+
+    @property
+    def handler(self) -> Handler:
+        def hear(subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
+            self.messages.append((subject, reply, data, headers))
+            self._more.set()
+
+        return hear
+
+    async def payloads(self, count: int) -> list[bytes]:
+        """Wait for so many messages; gives their payloads."""
+        while len(self.messages) < count:
+            self._more.clear()
+            await self._more.wait()
+        return [data for _, _, data, _ in self.messages]
+
+
+async def test_a_handler_gets_the_raw_message(tmp_path: Path) -> None:
+    """Subject, reply subject, payload, and the headers as the bytes they are."""
+    async with (
+        asyncio.timeout(PATIENCE),
+        embedded_server(tmp_path, 0) as url,
+        Connection.connect(url, name="test") as connection,
+    ):
+        heard = Heard()
+        await connection.subscribe("a.*", heard.handler)
+        await connection.publish("a.b", b"plain")
+        await connection.publish("a.c", b"more", reply="back", headers={"X-Y": "z"})
+        await heard.payloads(2)
+        assert [
+            (b"a.b", b"", b"plain", None),
+            (b"a.c", b"back", b"more", b"NATS/1.0\r\nX-Y: z\r\n\r\n"),
+        ] == heard.messages
+
+
+async def test_each_subscription_has_its_own_handler(tmp_path: Path) -> None:
+    """Overlapping ones too; a closed one hears nothing, and closing it again is harmless."""
+    async with (
+        asyncio.timeout(PATIENCE),
+        embedded_server(tmp_path, 0) as url,
+        Connection.connect(url, name="test") as connection,
+    ):
+        one, all_, closed = Heard(), Heard(), Heard()
+        await connection.subscribe("a.1", one.handler)
+        await connection.subscribe("a.*", all_.handler)
+        subscription = await connection.subscribe("a.*", closed.handler)
+        await subscription.close()
+        await subscription.close()
+        for number in (1, 2):
+            await connection.publish(f"a.{number}", b"%d" % number)
+        assert [b"1", b"2"] == await all_.payloads(2)
+        assert [b"1"] == await one.payloads(1)
+        assert [] == closed.messages
+
+
+async def test_handlers_survive_a_reconnect(tmp_path: Path) -> None:
+    """Those of subscriptions and those of requests; who wants to know of it is told."""
+    async with (
+        asyncio.timeout(PATIENCE),
+        embedded_server(tmp_path, 0) as url,
+        link(url) as way,
+    ):
+        changes: list[bool] = []
+        returned = asyncio.Event()
+        async with (
+            Connection.connect(way.url, name="test", on_change=changes.append) as connection,
+            Connection.connect(url, name="other") as other,
+        ):
+            connection.on_reconnect(returned.set)
+            heard = Heard()
+            await connection.subscribe("a", heard.handler)
+            await connection.flush()
+            for number in range(1, 4):
+                way.cut()
+                await returned.wait()
+                returned.clear()
+                await connection.flush()
+                assert connection.connected
+                await other.publish("a", b"%d" % number)
+                assert number == len(await heard.payloads(number))
+            assert await connection.request("$JS.API.INFO", b"")
+            assert [True, *[False, True] * 3] == changes
+
+
+async def test_a_server_that_was_restarted_is_found_again(tmp_path: Path) -> None:
+    async with asyncio.timeout(30), killable(tmp_path) as server:
+        lost, returned = asyncio.Event(), asyncio.Event()
+
+        def changed(connected: bool) -> None:
+            (returned if connected else lost).set()
+
+        async with Connection.connect(server.url, name="test", on_change=changed) as connection:
+            heard = Heard()
+            await connection.subscribe("a", heard.handler)
+            returned.clear()
+            await server.kill()
+            await lost.wait()
+            assert not connection.connected
+            await server.start()
+            await returned.wait()
+            await connection.publish("a", b"back")
+            assert [b"back"] == await heard.payloads(1)
+
+
+async def test_what_was_not_sent_before_a_loss_is_not_sent_after_it(tmp_path: Path) -> None:
+    """It would overtake what its publisher sends again."""
+    async with (
+        asyncio.timeout(PATIENCE),
+        embedded_server(tmp_path, 0) as url,
+        link(url) as way,
+        Connection.connect(url, name="listener") as listener,
+    ):
+        heard = Heard()
+        await listener.subscribe("a", heard.handler)
+        await listener.flush()
+        returned = asyncio.Event()
+        async with Connection.connect(way.url, name="test") as connection:
+            connection.on_reconnect(returned.set)
+            connection._client._pending.append(b"PUB a 5\r\nstale\r\n")
+            way.cut()
+            await returned.wait()
+            await connection.publish("a", b"fresh")
+            assert [b"fresh"] == await heard.payloads(1)
+
+
+async def test_ready_commands_go_out_as_they_are(tmp_path: Path) -> None:
+    async with (
+        asyncio.timeout(PATIENCE),
+        embedded_server(tmp_path, 0) as url,
+        Connection.connect(url, name="test") as connection,
+    ):
+        heard = Heard()
+        await connection.subscribe("a", heard.handler)
+        await connection.send(b"PUB a 1\r\nx\r\nPUB a 1\r\ny\r\n")
+        assert [b"x", b"y"] == await heard.payloads(2)
+
+
+async def test_requests_get_their_own_answers(tmp_path: Path) -> None:
+    """A hundred at once, over one subscription."""
+    async with (
+        asyncio.timeout(PATIENCE),
+        embedded_server(tmp_path, 0) as url,
+        Connection.connect(url, name="asker") as asker,
+        Connection.connect(url, name="answerer") as answerer,
+    ):
+
+        def answer(subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
+            tasks.create_task(answerer.publish(reply.decode(), b"re: " + data))
+
+        async with asyncio.TaskGroup() as tasks:
+            await answerer.subscribe("q", answer)
+            await answerer.flush()
+            questions = [b"%d" % number for number in range(100)]
+            answers = await asyncio.gather(*(asker.request("q", text) for text in questions))
+            assert [b"re: " + text for text in questions] == answers
+
+
+async def test_a_request_to_nobody_fails_at_once(tmp_path: Path) -> None:
+    async with (
+        asyncio.timeout(3),
+        embedded_server(tmp_path, 0) as url,
+        Connection.connect(url, name="test") as connection,
+    ):
+        with pytest.raises(StreamUnavailable, match="nobody answers"):
+            await connection.request("nobody", b"")
+
+
+async def test_a_request_that_is_not_answered_fails_in_time(tmp_path: Path) -> None:
+    async with (
+        asyncio.timeout(PATIENCE),
+        embedded_server(tmp_path, 0) as url,
+        Connection.connect(url, name="test") as connection,
+    ):
+        await connection.subscribe("silent", Heard().handler)
+        with pytest.raises(StreamUnavailable, match=r"request silent: no answer in 0.1 s"):
+            await connection.request("silent", b"", patience=0.1)
+        assert {} == connection._waiting
+
+
+async def test_where_no_server_answers_the_error_hides_the_password() -> None:
+    with pytest.raises(StreamUnavailable) as caught:
+        async with Connection.connect("nats://ann:secret@127.0.0.1:1", name="test"):
+            pass
+    assert "connect to NATS at nats://***@127.0.0.1:1" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+async def test_errors_of_nats_py_are_translated(tmp_path: Path) -> None:
+    """After the end of a connection every call says so in our words."""
+    async with asyncio.timeout(PATIENCE), embedded_server(tmp_path, 0) as url:
+        async with Connection.connect(url, name="test") as connection:
+            assert 1024 * 1024 == connection.largest
+            with pytest.raises(StreamUnavailable, match="publish"):
+                await connection.publish("a", b"x" * (connection.largest + 1))
+        assert connection.closed
+        for call in (
+            connection.publish("a", b""),
+            connection.subscribe("a", Heard().handler),
+            connection.flush(),
+            connection.request("a", b""),
+        ):
+            with pytest.raises(StreamUnavailable):
+                await call
+
+
+def test_a_url_is_shown_without_its_secrets() -> None:
+    assert "nats://***@a:1,nats://b:2" == masked("nats://u:p@a:1,nats://b:2")
+    assert "nats://***@a:1" == masked("nats://u:p@ss@a:1")
