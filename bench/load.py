@@ -6,8 +6,10 @@ answers with a `plans.Loaded` once every connection that reads has event N, or a
 What it can take by itself is measured by `python -m bench generator`.
 """
 
+import contextlib
 import gc
 import os
+import select
 import sys
 import time
 from collections import Counter
@@ -23,20 +25,21 @@ LOOK = 0.05
 
 
 def main() -> None:
-    plan = msgspec.json.decode(_line(), type=Load)
+    commands = Commands()
+    plan = msgspec.json.decode(commands.first(), type=Load)
     os.sched_setaffinity(0, {plan.core})
     gc.disable()
     reader = Reader(plan)
     reader.open()
-    reader.epoll.register(0)
+    reader.epoll.register(0, select.EPOLLIN)
     _say(b'"open"')
     permitted = 0
     wanted, until = -1, float("inf")
     began, used = time.monotonic(), time.process_time()
     looked = began
     while True:
-        if reader.step(LOOK):
-            command, *numbers = _line().split()
+        for line in commands.come() if reader.step(LOOK) else ():
+            command, *numbers = line.split()
             if command == b"begin":
                 reader.reset()
                 permitted = 0
@@ -83,15 +86,32 @@ def _seen(reader: Reader, wanted: int, busy: float) -> Loaded:
     )
 
 
-def _line() -> bytes:
-    """A line of standard input, not a byte more."""
-    line = bytearray()
-    while not line.endswith(b"\n"):
-        byte = os.read(0, 1)
-        if not byte:
+class Commands:
+    """The lines of standard input, as far as they have come."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def first(self) -> bytes:
+        """Wait for a line."""
+        while b"\n" not in self._rest:
+            self._more()
+        line, self._rest = self._rest.split(b"\n", 1)
+        os.set_blocking(0, False)
+        return line
+
+    def come(self) -> list[bytes]:
+        """Every line that is there."""
+        with contextlib.suppress(BlockingIOError):
+            self._more()
+        *lines, self._rest = self._rest.split(b"\n")
+        return lines
+
+    def _more(self) -> None:
+        data = os.read(0, 65536)
+        if not data:
             sys.exit("the bench has gone")
-        line += byte
-    return bytes(line)
+        self._rest += data
 
 
 def _say(line: bytes) -> None:

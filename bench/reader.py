@@ -148,7 +148,7 @@ class Reader:
         if count:
             at = buffer.rfind(MARK, 0, size)
             self._take(number, count, int(buffer[at + NUMBER.start : at + NUMBER.stop]))
-            if number % self.plan.sample == 0:
+            if number % self.plan.sample == self.plan.sample // 2:
                 self._time(FULL.findall(buffer, 0, size))
 
     def _read_closely(self, fd: int, number: int, data: bytes) -> None:
@@ -177,7 +177,7 @@ class Reader:
         marks = FULL.findall(whole)
         if marks:
             self._take(number, len(marks), int(marks[-1][1]))
-            if number % self.plan.sample == 0:
+            if number % self.plan.sample == self.plan.sample // 2:
                 self._time(marks)
 
     def _keep(self, kept: bytearray, data: bytes) -> None:

@@ -142,36 +142,36 @@ class Stream:
 
     async def next(self) -> Frame | None:
         """The next event; None at the end of the stream."""
+        fields: dict[str, str] = {}
         async with asyncio.timeout(self._patience):
-            while (fields := await self._block()) is not None:
-                if "retry" in fields:
-                    self.retry = int(fields["retry"])
-                if "data" in fields:
+            while (line := await self._line()) is not None:
+                name, _, value = line.partition(":")
+                value = value.removeprefix(" ")
+                if name == "retry":
+                    self.retry = int(value)
+                elif name:
+                    fields[name] = f"{fields[name]}\n{value}" if name in fields else value
+                elif not line and "data" in fields:
                     return Frame(
                         fields.get("event", "message"), json.loads(fields["data"]), fields.get("id")
                     )
-            return None
+        return None
 
     async def comment(self) -> None:
         """Wait for a comment, which must be what comes next."""
         async with asyncio.timeout(self._patience):
-            assert {"": ""} == await self._block()
+            assert ":" == await self._line()
 
-    async def _block(self) -> dict[str, str] | None:
-        """The fields up to an empty line, values of one name joined; None at the end."""
-        while b"\n\n" not in self._buffer:
+    async def _line(self) -> str | None:
+        """The next line; None at the end, which no line may be cut by."""
+        while b"\n" not in self._buffer:
             piece = await anext(self._pieces, None)
             if piece is None:
                 assert b"" == self._buffer
                 return None
             self._buffer += piece
-        block, _, self._buffer = self._buffer.partition(b"\n\n")
-        fields: dict[str, str] = {}
-        for line in block.decode().split("\n"):
-            name, _, value = line.partition(":")
-            value = value.removeprefix(" ")
-            fields[name] = f"{fields[name]}\n{value}" if name in fields else value
-        return fields
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line.decode()
 
     async def until(self, event: str) -> list[Frame]:
         """The frames up to the first of a name, that one included."""

@@ -423,4 +423,4 @@ class HubMachine(RuleBasedStateMachine):
 
 
 TestHub = HubMachine.TestCase
-TestHub.settings = settings(deadline=None, max_examples=150, stateful_step_count=50)
+TestHub.settings = settings(deadline=None, max_examples=150, stateful_step_count=50, phases=__import__("hypothesis").settings().phases if not __import__("os").environ.get("NOSHRINK") else (__import__("hypothesis").Phase.generate,))

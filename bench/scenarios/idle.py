@@ -15,22 +15,21 @@ from bench.processes import Helper, gateway, nats
 async def measure(smoke: bool) -> list[Figure]:
     clients, runs, seconds = (300, 20, 1.0) if smoke else (15_000, 1_000, 45.0)
     names = [f"idle-{n}" for n in range(runs)]
-    async with nats() as url:
-        async with gateway(nats_url=url) as server:
-            await begun(url, names)
-            paths = broker_side(server, names, "state").paths
-            alone = Load(port=server.port, connections=runs, paths=paths)
-            whole = Load(port=server.port, connections=clients - runs, paths=paths)
-            before = server.cost()
-            async with Helper.running("bench.load", alone) as first:
-                await first.hear(str, 120.0)
-                hubs = server.cost()
-                async with Helper.running("bench.load", whole) as rest:
-                    await rest.hear(str, 120.0)
-                    await asyncio.sleep(1.0)
-                    begin = server.cost()
-                    await asyncio.sleep(seconds)
-                    after = server.cost()
+    async with nats() as url, gateway(nats_url=url) as server:
+        await begun(url, names)
+        paths = broker_side(server, names, "state").paths
+        alone = Load(port=server.port, connections=runs, paths=paths)
+        whole = Load(port=server.port, connections=clients - runs, paths=paths)
+        before = server.cost()
+        async with Helper.running("bench.load", alone) as first:
+            await first.hear(str, 120.0)
+            hubs = server.cost()
+            async with Helper.running("bench.load", whole) as rest:
+                await rest.hear(str, 120.0)
+                await asyncio.sleep(1.0)
+                begin = server.cost()
+                await asyncio.sleep(seconds)
+                after = server.cost()
     grown = after.memory - before.memory
     each = (after.memory - hubs.memory) / (clients - runs)
     return [

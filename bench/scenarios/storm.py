@@ -18,32 +18,31 @@ from bench.processes import Helper, gateway, nats
 async def measure(smoke: bool) -> list[Figure]:
     clients, runs, seconds = (200, 10, 3.0) if smoke else (5_000, 100, 20.0)
     names = [f"storm-{n}" for n in range(runs)]
-    async with nats() as url:
-        async with gateway(nats_url=url) as first, gateway(nats_url=url) as other:
-            await begun(url, names)
+    async with nats() as url, gateway(nats_url=url) as first, gateway(nats_url=url) as other:
+        await begun(url, names)
 
-            async def kill(load: Helper) -> None:
-                await asyncio.sleep(seconds / 3)
-                os.kill(first.pid, signal.SIGKILL)
+        async def kill(load: Helper) -> None:
+            await asyncio.sleep(seconds / 3)
+            os.kill(first.pid, signal.SIGKILL)
 
-            staying = Load(
-                port=other.port,
-                connections=clients // 5,
-                paths=broker_side(other, names).paths,
+        staying = Load(
+            port=other.port,
+            connections=clients // 5,
+            paths=broker_side(other, names).paths,
+        )
+        async with Helper.running("bench.load", staying) as stay:
+            await stay.hear(str, 60.0)
+            seen = await fan_out(
+                broker_side(other, names),
+                entry=first.port,
+                other_port=other.port,
+                connections=clients,
+                rate=2.0 * runs,
+                seconds=seconds,
+                meanwhile=kill,
             )
-            async with Helper.running("bench.load", staying) as stay:
-                await stay.hear(str, 60.0)
-                seen = await fan_out(
-                    broker_side(other, names),
-                    entry=first.port,
-                    other_port=other.port,
-                    connections=clients,
-                    rate=2.0 * runs,
-                    seconds=seconds,
-                    meanwhile=kill,
-                )
-                stay.tell(f"end {seen.fed.rounds} {GRACE}")
-                stayed = await stay.hear(Loaded, GRACE + 60.0)
+            stay.tell(f"end {seen.fed.rounds} {GRACE}")
+            stayed = await stay.hear(Loaded, GRACE + 60.0)
     both = (seen.load, stayed)
     return [
         Figure("clients that came back", len(seen.load.recovered), "", ">=", clients),

@@ -41,11 +41,13 @@ class Group:
 
     def put(self, client: Subscriber, *, keeps_up: bool) -> None:
         """Take a client in, or note whether it keeps up."""
+        client.group = self
         self._members[client] = keeps_up
         self._fan = None
 
     def remove(self, client: Subscriber) -> None:
         """Let a client go."""
+        client.group = None
         if self._members.pop(client, None) is not None:
             self._fan = None
 

@@ -213,6 +213,8 @@ class Registry:
                     return
                 while not hub.catch_up(client):
                     async for page in self.source.read(hub.key, client.cursor):
+                        if client.closing_at is not None:
+                            return
                         if page[-1].seq > hub.seq:  # this will come by the hub
                             page = [record for record in page if record.seq <= hub.seq]
                             if not page:

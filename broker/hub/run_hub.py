@@ -230,8 +230,8 @@ class RunHub:
     def catch_up(self, client: Subscriber) -> bool:
         """Bring a client up to the group from memory; False where memory begins too late."""
         self.flush()
-        group = self._group_of(client)
-        if group is None:
+        group = client.group
+        if group is None or client.closing_at is not None:
             return True
         missed = self._missed(group, client.cursor)
         if missed is None:
@@ -247,7 +247,7 @@ class RunHub:
 
     def frames(self, client: Subscriber, records: Sequence[Record]) -> bytes:
         """Stored records as the client's view shows them."""
-        group = self._group_of(client)
+        group = client.group
         if group is None:
             return b""
         return group.frame(
@@ -256,7 +256,7 @@ class RunHub:
 
     def hold(self, client: Subscriber) -> None:
         """A client has stopped reading: note how far it has come, and write it nothing more."""
-        group = self._group_of(client)
+        group = client.group
         if group is not None and group.keeps_up(client):
             client.cursor = group.seq
             group.put(client, keeps_up=False)
@@ -273,10 +273,11 @@ class RunHub:
     def leave(self, client: Subscriber) -> None:
         """A client is gone."""
         self.used_at = self._timing.now()
-        for name, group in list(self._groups.items()):
+        group = client.group
+        if group is not None:
             group.remove(client)
             if not len(group):
-                del self._groups[name]
+                del self._groups[group.view.name, group.framing.name]
         if self._watch is not None and not any(g.view.patched for g in self._groups.values()):
             self._watch.stop()
             self._watch = None
@@ -292,9 +293,6 @@ class RunHub:
                 view, framing, seq=self.seq, now=self._timing.now(), patches=memory
             )
         return group
-
-    def _group_of(self, client: Subscriber) -> Group | None:
-        return next((group for group in self._groups.values() if client in group), None)
 
     def _missed(self, group: Group, cursor: int) -> bytes | None:
         """What leads from the cursor to the head, from memory; None where it cannot."""
@@ -320,7 +318,7 @@ class RunHub:
 
     def dismiss(self, client: Subscriber, last_words: bytes) -> None:
         """Write a client's last bytes, and close once they are sent; it stays known until then."""
-        group = self._group_of(client)
+        group = client.group
         if group is not None:
             group.put(client, keeps_up=False)
         client.write(last_words)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from broker.hub.ports import Sink
 
 if TYPE_CHECKING:
+    from broker.hub.group import Group
     from broker.hub.run_hub import RunHub
 
 
@@ -23,6 +24,7 @@ class Subscriber:
         "closing_at",
         "cursor",
         "expires_at",
+        "group",
         "held",
         "hub",
         "moved_at",
@@ -35,6 +37,7 @@ class Subscriber:
         self.sink = sink
         self.write: Callable[[bytes], None] = sink.write
         self.hub: RunHub | None = None
+        self.group: Group | None = None
         self.cursor = 0
         """Up to where it was written, while it is held or catches up."""
         self.held = False
@@ -80,11 +83,11 @@ class Subscriber:
         self._wake(False)
 
     async def drained(self) -> bool:
-        """Wait until the sink takes more; False when the client is gone."""
+        """Wait until the sink takes more; False when nothing more may be written to it."""
         if self.held:
             self._drained = asyncio.get_running_loop().create_future()
-            return await self._drained
-        return self.hub is not None
+            await self._drained
+        return self.hub is not None and self.closing_at is None
 
     def _wake(self, here: bool) -> None:
         waiting, self._drained = self._drained, None

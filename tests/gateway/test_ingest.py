@@ -141,10 +141,22 @@ async def test_too_much_is_413_and_names_the_limit(tmp_path: Path) -> None:
             body.json()["type"],
             body.json()["limit"],
         )
-        event = await b.post(path("r1", "/events"), large)
-        assert event.status in (413, 422)
-        assert f"{256 * 1024} bytes" in event.body.decode()
+        event = await b.post(path("r1", "/events"), [started(), large])
+        assert 422 == event.status
+        [error] = event.json()["errors"]
+        assert 1 == error["index"]
+        assert f"{256 * 1024} bytes" in error["detail"]
         assert {} == await b.nats.subjects()
+
+
+async def test_the_largest_event_is_stored_with_its_id(tmp_path: Path) -> None:
+    """The limit is on the event; what the server adds to it does not count."""
+    async with broker(tmp_path) as b:
+        head = b'{"type":"a.b","id":"%b","x":"' % (b"i" * 128)
+        event = head + b"x" * (256 * 1024 - len(head) - 2) + b'"}'
+        assert 202 == (await b.post(path("r1", "/events"), event)).status
+        assert 422 == (await b.post(path("r1", "/events"), event[:-2] + b'x"}')).status
+        assert 1 == len(await b.nats.records("r1"))
 
 
 async def test_a_body_of_a_hundred_thousand_bytes_in_pieces_is_one_body(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import random
 from pathlib import Path
 
+from broker.stream.publish import Message, publish
 from broker.stream.topology import PROGRESS, StreamSettings, api, ensure
 from tests.faults import link, live
 from tests.stream.serving import PATIENCE, Log, following, key_of, nats
@@ -138,6 +139,19 @@ async def test_what_was_stored_while_the_link_was_down_is_read_after_it(tmp_path
         assert [first, *missed] == await log.upto(missed[-1])
         [next_] = await server.publish("r1", EVENT)
         assert [first, *missed, next_] == await log.upto(next_)
+
+
+async def test_a_publisher_cannot_lie_about_its_place(tmp_path: Path) -> None:
+    """The server's own headers stand behind the publisher's in what it republishes, too."""
+    lies = {"Nats-Sequence": "1", "Nats-Last-Sequence": "900", "Nats-Time-Stamp": "1999"}
+    async with asyncio.timeout(PATIENCE), nats(tmp_path) as server, following(server.url) as runs:
+        log = Log()
+        await runs.follow(key_of("r1"), log.deliver)
+        for _ in range(5):
+            message = Message(key_of("r1").subject, b'{"type":"run.heartbeat"}', headers=lies)
+            last = await publish(server.connection, message)
+        assert [1, 2, 3, 4, 5] == await log.upto(last.seq)
+        assert 0 == runs.metrics.gaps.labels(found_by="chain")._value.get()
 
 
 async def test_a_stream_made_anew_has_another_epoch(tmp_path: Path) -> None:
