@@ -26,6 +26,8 @@ class Side(NamedTuple):
     """Where events are sent to."""
     paths: list[str]
     targets: list[str]
+    first: str = ""
+    """What a connection asks for before its stream."""
 
 
 class Seen(NamedTuple):
@@ -109,6 +111,7 @@ async def fan_out(
             port=entry or side.server.port,
             connections=connections,
             paths=side.paths,
+            first=side.first,
             exact=exact,
             permits=write,
             **more,

@@ -10,6 +10,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     connections: int
     paths: list[str]
     """Connection n opens path n, and from the first again after the last."""
+    first: str = ""
+    """A path that each connection asks for before it opens its stream; its answer has no body."""
     transport: str = "sse"
     core: int = 1
     exact: bool = True

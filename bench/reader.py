@@ -97,6 +97,10 @@ class Reader:
         if number in self.kept:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         made.connect(("127.0.0.1", port))
+        if self.plan.first:
+            made.sendall(self._transport.request(self.plan.first))
+            while not made.recv(4096).endswith(b"\r\n\r\n"):
+                pass
         path = self.plan.paths[number % len(self.plan.paths)]
         made.sendall(self._transport.request(path, self._cursor.get(number, "")))
         made.setblocking(False)

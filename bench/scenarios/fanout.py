@@ -19,10 +19,12 @@ CLIENTS = 1_000
 
 
 async def latency(smoke: bool) -> list[Figure]:
-    clients, seconds = (100, 1.0) if smoke else (CLIENTS, 20.0)
+    clients, seconds = (100, 0.3) if smoke else (CLIENTS, 20.0)
 
     async def measure(side: Side) -> Seen:
-        return await fan_out(side, connections=clients, rate=50.0, seconds=seconds)
+        return await fan_out(
+            side, connections=clients, rate=50.0, seconds=seconds, warm=_warm(smoke)
+        )
 
     name, seen = await measured(ours(), measure)
     figures = [
@@ -41,10 +43,12 @@ async def latency(smoke: bool) -> list[Figure]:
 
 
 async def rate(smoke: bool) -> list[Figure]:
-    clients, seconds = (100, 1.0) if smoke else (CLIENTS, 10.0)
+    clients, seconds = (100, 0.3) if smoke else (CLIENTS, 10.0)
 
     async def measure(side: Side) -> Seen:
-        return await fan_out(side, connections=clients, window=4, seconds=seconds, nap=0.002)
+        return await fan_out(
+            side, connections=clients, window=4, seconds=seconds, nap=0.002, warm=_warm(smoke)
+        )
 
     _, seen = await measured(ours("--tick=0"), measure)
     figures = [
@@ -64,12 +68,18 @@ async def rate(smoke: bool) -> list[Figure]:
 
 
 async def batched(smoke: bool) -> list[Figure]:
-    clients, seconds = (100, 1.0) if smoke else (CLIENTS, 20.0)
+    clients, seconds = (100, 0.3) if smoke else (CLIENTS, 20.0)
 
     async def measure(side: Side) -> Seen:
         window = 0 if side.feed == "nats" else 64
         return await fan_out(
-            side, connections=clients, rate=1_000.0, window=window, seconds=seconds, nap=0.001
+            side,
+            connections=clients,
+            rate=1_000.0,
+            window=window,
+            seconds=seconds,
+            nap=0.001,
+            warm=_warm(smoke),
         )
 
     _, seen = await measured(ours(), measure)
@@ -89,6 +99,10 @@ async def batched(smoke: bool) -> list[Figure]:
             Figure(f"times {name}", seen.rate / other.rate, "x"),
         ]
     return figures
+
+
+def _warm(smoke: bool) -> float:
+    return 0.1 if smoke else 1.0
 
 
 def _common(seen: Seen) -> list[Figure]:

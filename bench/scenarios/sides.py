@@ -21,10 +21,10 @@ async def ours(*flags: str) -> AsyncIterator[Side]:
 
 
 @asynccontextmanager
-async def nchan() -> AsyncIterator[Side]:
+async def nchan(name: str = "nchan", first: str = "/first") -> AsyncIterator[Side]:
     """nginx's nchan, fed over HTTP as its clients do."""
     async with peer.nchan() as server:
-        yield Side("nchan", server, "http", server.port, ["/events"], ["/publish"])
+        yield Side(name, server, "http", server.port, ["/events"], ["/publish"], first)
 
 
 @asynccontextmanager

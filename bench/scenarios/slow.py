@@ -16,7 +16,7 @@ RATE = 200.0
 
 
 async def measure(smoke: bool) -> list[Figure]:
-    clients, seconds = (100, 2.0) if smoke else (1_000, 60.0)
+    clients, seconds = (100, 1.0) if smoke else (1_000, 60.0)
     costs: list[Cost] = []
 
     async with nats() as url, gateway("--stall-timeout=600", nats_url=url) as server:

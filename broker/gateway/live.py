@@ -7,14 +7,15 @@ from aiohttp import web
 
 from broker.errors import InvalidRequest
 from broker.gateway.accept import preferred
-from broker.gateway.cursors import resume_of, still_kept
+from broker.gateway.cursors import Resume, resume_of, still_kept
 from broker.gateway.history import JSON, NDJSON, history, page
 from broker.gateway.keys import DRAIN, LIMITS, METRICS, OPTIONS, REGISTRY, RUNS, TIMING, run_key
-from broker.gateway.sinks import hand_over
+from broker.gateway.sinks import StreamSink, hand_over
 from broker.hub.run_hub import RunHub
 from broker.hub.subscriber import Subscriber
 from broker.model.subjects import RunKey
 from broker.protocol.sse import CHUNKED, PLAIN, Framing
+from broker.views.message import View
 from broker.views.native import VIEWS
 
 EVENT_STREAM: Final = "text/event-stream"
@@ -38,17 +39,12 @@ async def events(request: web.Request) -> web.StreamResponse:
 
 
 async def _stream(request: web.Request, key: RunKey) -> web.StreamResponse:
-    name = request.query.get("view", "state")
-    view = VIEWS.get(name)
-    framing = CHUNKED if request.version >= (1, 1) else PLAIN
-    metrics, timing, options = request.app[METRICS], request.app[TIMING], request.app[OPTIONS]
-    if view is None:
-        raise InvalidRequest(f"view={name[:64]!r} is unknown: it is one of {', '.join(VIEWS)}")
+    view = _view_of(request)
     request.app[DRAIN].refuse()
-    limits, registry = request.app[LIMITS], request.app[REGISTRY]
+    limits = request.app[LIMITS]
     who = limits.client(request)
     limits.opens.spend(who)
-    hub = await registry.hub(key)
+    hub = await request.app[REGISTRY].hub(key)
     resume = await resume_of(request, hub, request.app[RUNS])
     if resume is not None and resume.seq is not None and hub.over_at(resume.seq):
         return web.Response(status=204, headers={"Cache-Control": "no-store"})
@@ -62,34 +58,60 @@ async def _stream(request: web.Request, key: RunKey) -> web.StreamResponse:
     closed = limits.streams.open(who)
     try:
         await response.prepare(request)
-        sink = hand_over(request, high_water=options.high_water, now=timing.now)
+        high_water, now = request.app[OPTIONS].high_water, request.app[TIMING].now
+        sink = hand_over(request, high_water=high_water, now=now)
     except BaseException:
         closed()
         raise
     sink.on_close = closed
-    if not registry.holds(hub) or request.app[DRAIN].began:
+    try:
+        _join(request, sink, hub, view, begin, resume)
+    except BaseException:
         sink.abort()
-        return response
-    now = timing.now()
-    max_age = options.max_age * (0.8 + 0.2 * timing.random())
-    client = Subscriber(sink, now=now, expires_at=now + max_age)
-    sink.client = client
+        raise
+    return response
+
+
+def _view_of(request: web.Request) -> View:
+    name = request.query.get("view", "state")
+    view = VIEWS.get(name)
+    if view is None:
+        raise InvalidRequest(f"view={name[:64]!r} is unknown: it is one of {', '.join(VIEWS)}")
+    return view
+
+
+def _join(
+    request: web.Request,
+    sink: StreamSink,
+    hub: RunHub,
+    view: View,
+    begin: int | None,
+    resume: Resume | None,
+) -> None:
+    """Make the taken over socket a client of the run; no await, so that nothing comes between."""
+    app = request.app
+    if not app[REGISTRY].holds(hub) or app[DRAIN].began:
+        sink.abort()
+        return
+    framing: Framing = CHUNKED if request.version >= (1, 1) else PLAIN
+    now = app[TIMING].now()
+    max_age = app[OPTIONS].max_age * (0.8 + 0.2 * app[TIMING].random())
+    sink.client = Subscriber(sink, now=now, expires_at=now + max_age)
 
     def hello(resumed: bool) -> bytes:
         if resume is not None:
-            metrics.resumes.labels("resumed" if resumed else "snapshot").inc()
+            app[METRICS].resumes.labels("resumed" if resumed else "snapshot").inc()
         return _hello(
             framing,
             hub,
             resumed=resumed and resume is not None,
             came_with=resume.text if resume is not None else None,
-            heartbeat=options.heartbeat,
+            heartbeat=app[OPTIONS].heartbeat,
             max_age=max_age,
         )
 
-    metrics.opens.labels(framing.name, view.name).inc()
-    hub.join(client, view, framing, begin, hello)
-    return response
+    app[METRICS].opens.labels(framing.name, view.name).inc()
+    hub.join(sink.client, view, framing, begin, hello)
 
 
 def _hello(

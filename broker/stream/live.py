@@ -190,6 +190,8 @@ class LiveRuns:
 
         A run is followed once: the caller shares what is delivered. Raises StreamUnavailable.
         """
+        if not self.live.connected:
+            raise StreamUnavailable("follow a run", "NATS is not connected")
         follower = Follower(key, self, deliver)
         try:
             await follower.open()

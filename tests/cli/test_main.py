@@ -1,5 +1,7 @@
 """The command line: mistakes are one clear line and an exit code."""
 
+import logging
+from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
@@ -10,9 +12,15 @@ from broker.cli.main import main
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a command writes by default, it writes into an empty folder."""
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A command writes into an empty folder, and where it logs to is forgotten after it."""
     monkeypatch.chdir(tmp_path)
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.getLogger("nats").setLevel(logging.NOTSET)
 
 
 EVERYWHERE = [f"{IPv4Address(0)}:0", f"[{IPv6Address(0)}]:0", "example.org:8080"]

@@ -135,12 +135,15 @@ async def test_inspection_goes_on_after_nats_was_away(tmp_path: Path) -> None:
         following(server.url) as runs,
         Connection.connect(way.url, name="inspector") as connection,
     ):
+        returned = asyncio.Event()
+        connection.on_reconnect(returned.set)
         runs.spawn(inspect(connection, runs=runs, metrics=metrics))
         await server.publish("r1", b"1")
         await until(lambda: letters(server))
         await way.close()
-        await server.publish("r1", b"2")
         await way.open()
+        await returned.wait()
+        await server.publish("r1", b"2")
 
         async def both() -> bool:
             return len(await letters(server)) == 2
