@@ -13,7 +13,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # two pips must not write to one environment
 .SUFFIXES:
-.PHONY: help demo test check check-lock bench bench-smoke format schemas lock clean
+.PHONY: help demo test check check-lock bench bench-smoke bench-peers format schemas lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,9 @@ bench: $(VENV)/.dev  ## Run every benchmark
 
 bench-smoke: $(VENV)/.dev  ## Run every benchmark briefly, to see that it still runs
 	$(BIN)/python -m bench smoke
+
+bench-peers:  ## Install what the fan-outs compare with (Debian, root)
+	apt-get install -y --no-install-recommends nginx-light libnginx-mod-nchan
 
 format: $(VENV)/.dev  ## Rewrite the code in the project's format
 	$(BIN)/ruff check --fix --exit-zero  # `make check` says what is left

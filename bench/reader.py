@@ -33,6 +33,8 @@ class Reader:
         """The number of the last event of each connection."""
         self.kept = {n * plan.connections // plan.asleep: bytearray() for n in range(plan.asleep)}
         """What each sleeper's state follows from: its last snapshot and what came after."""
+        self.kept_at = 0.0
+        """When a sleeper last read something."""
         self.broke: dict[int, float] = {}
         """Connections that broke and have not resumed, and when."""
         self.recovered: list[float] = []
@@ -185,6 +187,7 @@ class Reader:
                 self._time(marks)
 
     def _keep(self, kept: bytearray, data: bytes) -> None:
+        self.kept_at = time.monotonic()
         begin = max(0, len(kept) - len(SNAPSHOT))
         kept += data
         del kept[: max(0, kept.rfind(SNAPSHOT, begin))]

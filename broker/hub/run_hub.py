@@ -70,6 +70,8 @@ class RunHub:
         """Shared by all of these; done with the next record."""
         self._pending: list[Report] = []
         self._flushed_at = -limits.tick
+        self._joined = False
+        """Whether the last flush joined several events."""
         self._timer: Timer | None = None
         self._snapshot: tuple[int, bytes] | None = None
         self._limits = limits
@@ -165,12 +167,14 @@ class RunHub:
     def _schedule(self, now: float) -> None:
         """Write at once, or under load in a moment, with what else comes until then.
 
-        The pause grows with what a flush costs, so that writing takes a bounded share of the time,
-        and is one tick at most.
+        The pause grows with what a flush costs, so that writing takes a bounded share of the time.
+        It is one tick at most, and a whole one where the last flush joined events: there a longer
+        pause saves writes.
         """
         if self._timer is not None:
             return
-        due = self._flushed_at + min(self._limits.tick, self._limits.pace * self.clients)
+        pause = min(self._limits.tick, self._limits.pace * self.clients)
+        due = self._flushed_at + (self._limits.tick if self._joined else pause)
         if now >= due:
             self.flush()
         else:
@@ -186,6 +190,7 @@ class RunHub:
         state = self.state
         patch = self._watch.patch() if self._watch is not None else {}
         change = Change(self.epoch, self._pending, state, patch)
+        self._joined = len(self._pending) > 1
         self._pending = []
         now = self._flushed_at = self._timing.now()
         for group in self.groups:
