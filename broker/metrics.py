@@ -10,6 +10,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
+        self._answers: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.http_requests = self._counter(
             "http_requests", "Requests answered.", "endpoint", "method", "code"
         )
@@ -41,6 +42,17 @@ class Metrics:
         self.limited = self._counter("limited", "Requests refused by a limit.", "limit")
         self.nats_connected = self._gauge("nats_connected", "Whether NATS is connected.")
         self.nats_reconnects = self._counter("nats_reconnects", "Reconnections to NATS.")
+
+    def answered(self, endpoint: str, method: str, code: int, seconds: float) -> None:
+        """Count and time one answer. Looking labels up costs more than counting: it is kept."""
+        kept = self._answers.get((endpoint, method, code))
+        if kept is None:
+            kept = self._answers[endpoint, method, code] = (
+                self.http_requests.labels(endpoint, method, code),
+                self.http_seconds.labels(endpoint),
+            )
+        kept[0].inc()
+        kept[1].observe(seconds)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"progress_broker_{name}", text, labels, registry=self.registry)

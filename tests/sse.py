@@ -55,7 +55,11 @@ class Wire:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(PATIENCE):
-            await loop.sock_connect(sock, (where.hostname, where.port))
+            try:
+                await loop.sock_connect(sock, (where.hostname, where.port))
+            except BaseException:
+                sock.close()
+                raise
             reader, writer = await asyncio.open_connection(sock=sock, limit=receive_buffer or 65536)
         try:
             yield cls(reader, writer)

@@ -139,7 +139,7 @@ class Limits:
         the left of it is what a client may have written itself.
         """
         address = request.remote or ""
-        if not self._trusts(address):
+        if not self._trusted or not self._trusts(address):
             return address
         hops = ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")
         for hop in reversed([hop.strip() for hop in hops if hop.strip()]):

@@ -64,11 +64,10 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         response = _answer(
             Problem("internal", "The broker made a mistake", 500, "it is in the gateway's log")
         )
-    metrics = request.app[METRICS]
     resource = request.match_info.route.resource
     endpoint = resource.canonical if resource is not None else "unknown"
-    metrics.http_requests.labels(endpoint, _method(request), response.status).inc()
-    metrics.http_seconds.labels(endpoint).observe(time.perf_counter() - began)
+    took = time.perf_counter() - began
+    request.app[METRICS].answered(endpoint, _method(request), response.status, took)
     return response
 
 
