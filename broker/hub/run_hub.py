@@ -168,13 +168,13 @@ class RunHub:
         """Write at once, or under load in a moment, with what else comes until then.
 
         The pause grows with what a flush costs, so that writing takes a bounded share of the time.
-        It is one tick at most, and a whole one where the last flush joined events: there a longer
-        pause saves writes.
+        It is twice as long where the last flush joined events, since there it saves writes, and
+        one tick at most.
         """
         if self._timer is not None:
             return
-        pause = min(self._limits.tick, self._limits.pace * self.clients)
-        due = self._flushed_at + (self._limits.tick if self._joined else pause)
+        pause = self._limits.pace * self.clients * (2 if self._joined else 1)
+        due = self._flushed_at + min(self._limits.tick, pause)
         if now >= due:
             self.flush()
         else:
