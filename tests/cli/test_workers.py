@@ -1,77 +1,150 @@
-"""Several gateways on one port."""
+"""Several gateways on one port, and the one process that keeps them."""
 
 import asyncio
 import os
 import signal
-import socket
-import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from broker.stream.child import child
 from tests.faults import gone, until
-from tests.sse import ask
+from tests.gateway.process import Process, free_ports, serving
+from tests.gateway.runs import completed, started
+from tests.sse import ask, path, stream, watch
+from tests.stream.serving import Nats, nats
 
 
-async def test_a_worker_that_dies_is_started_again(tmp_path: Path) -> None:
-    """Both serve the one port, each has an admin port; none is left when the supervisor ends."""
-    port, admin = free_ports()
-    command = [sys.executable, "-m", "broker.cli", "serve", "--workers=2", "--nats-port=0"]
-    command += [f"--listen=127.0.0.1:{port}", f"--admin-listen=127.0.0.1:{admin}"]
-    command += [f"--data-dir={tmp_path}/data", "--drain-seconds=1"]
-    with (tmp_path / "log").open("wb") as output:
-        async with asyncio.timeout(50), child(command, output=output) as process:
-            for number in range(2):
-                await until(lambda at=admin + number: ready(at))
-            before = workers(tmp_path)
-            assert 2 == len(before)
-            os.kill(before[0], signal.SIGKILL)
-            await gone(before[0])
-            await until(lambda: both_ready(admin), seconds=20)
-            after = workers(tmp_path)
-            assert (2, True) == (len(after), before[1] in after)
-            answer = await ask(f"http://127.0.0.1:{port}", "/v1/runs/r1")
-            assert 404 == answer.status
-            process.send_signal(signal.SIGTERM)
-            assert 0 == await process.wait()
-            for pid in after:
+class Workers:
+    """Two gateways, each with an address of its own for its metrics."""
+
+    def __init__(self, process: Process, url: str, admin: list[str], server: Nats) -> None:
+        self.process = process
+        self.url = url
+        self.admin = admin
+        self.nats = server
+
+    @property
+    def pids(self) -> list[int]:
+        """The gateways, without those who guard them."""
+        return [
+            pid
+            for pid, command in self.process.descendants().items()
+            if "--shares-port" in command and "guardian" not in command
+        ]
+
+    async def ready(self) -> None:
+        """Wait until both take requests."""
+        for url in self.admin:
+
+            async def answers(url: str = url) -> bool:
+                try:
+                    return (await ask(url, "/readyz")).status == 200
+                except OSError:
+                    return False
+
+            await until(answers, 30)
+
+
+@asynccontextmanager
+async def two_workers(folder: Path) -> AsyncIterator[Workers]:
+    """Run two; whatever becomes of their keeper, they must not outlive the block."""
+    port, *admin = free_ports(3)
+    url = f"http://127.0.0.1:{port}"
+    settings = {
+        "listen": f"127.0.0.1:{port}",
+        "admin_listen": f"127.0.0.1:{admin[0]}",
+        "workers": 2,
+        "drain_seconds": 1,
+    }
+    family: dict[int, str] = {}
+    async with nats(folder / "nats") as server:
+        async with serving(folder, server.url, **settings) as process:
+            workers = Workers(process, url, [f"http://127.0.0.1:{p}" for p in admin], server)
+            await workers.ready()
+            try:
+                yield workers
+            finally:
+                family = process.descendants()
+        async with asyncio.timeout(15):
+            for pid in family:
                 await gone(pid)
 
 
-async def ready(port: int) -> bool:
-    """Whether the gateway with this admin port welcomes clients."""
-    try:
-        return (await ask(f"http://127.0.0.1:{port}", "/readyz")).status == 200
-    except OSError:
-        return False
+async def requests(admin: str) -> float:
+    """How many polls a worker has answered."""
+    metric = b'progress_broker_http_requests_total{code="200",endpoint="/v1/runs/{run}"'
+    lines = (await ask(admin, "/metrics")).body.split(b"\n")
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(metric))
 
 
-async def both_ready(port: int) -> bool:
-    return await ready(port) and await ready(port + 1)
+async def test_two_share_one_port(tmp_path: Path) -> None:
+    """Both answer, each counts its own, and a stream of either shows the run."""
+    async with two_workers(tmp_path) as workers:
+        await workers.nats.publish("r1", started())
+        for _ in range(40):
+            assert 200 == (await ask(workers.url, path("r1"))).status
+        counts = [await requests(admin) for admin in workers.admin]
+        assert 40 == sum(counts)
+        assert min(counts) > 0
+        await workers.nats.publish("r1", completed())
+        ends = await asyncio.gather(*[watch(workers.url, "r1") for _ in range(8)])
+        assert {"completed"} == {viewer.state["status"] for viewer in ends}
 
 
-def workers(folder: Path) -> list[int]:
-    """The processes that share a port and whose data lies in the folder."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_bytes().split(b"\0")
-            environment = (process / "environ").read_bytes()
-        except OSError:
-            continue
-        shares = b"--shares-port" in command and not any(b"guardian" in word for word in command)
-        if shares and f"BROKER_DATA_DIR={folder}/data".encode() in environment:
-            found.append(int(process.name))
-    return sorted(found)
+async def test_one_that_is_killed_is_started_again(tmp_path: Path) -> None:
+    """Meanwhile the other serves; its streams notice nothing."""
+    async with two_workers(tmp_path) as workers:
+        await workers.nats.publish("r1", started())
+        before = workers.pids
+        assert 2 == len(before)
+        os.kill(before[0], signal.SIGKILL)
+        await gone(before[0])
+        async with stream(workers.url, "r1") as frames:
+            await frames.until("snapshot")
+            await workers.process.listens(times=3)
+            await workers.ready()
+            await workers.nats.publish("r1", completed())
+            await frames.until("end")
+        after = workers.pids
+        assert 2 == len(after)
+        assert before[1] in after
+        assert before[0] not in after
+        assert "starting it again" in workers.process.log
 
 
-def free_ports() -> tuple[int, int]:
-    """A port that is free now, and the first of two that are."""
-    while True:
-        with socket.socket() as one, socket.socket() as two, socket.socket() as three:
-            one.bind(("127.0.0.1", 0))
-            two.bind(("127.0.0.1", 0))
-            try:
-                three.bind(("127.0.0.1", two.getsockname()[1] + 1))
-            except OSError:
-                continue
-            return one.getsockname()[1], two.getsockname()[1]
+async def test_sigterm_ends_them_in_good_order(tmp_path: Path) -> None:
+    """Their streams are ended, not cut; nothing is left running."""
+    async with two_workers(tmp_path) as workers:
+        await workers.nats.publish("r1", started())
+        family = workers.process.descendants()
+        async with stream(workers.url, "r1") as one, stream(workers.url, "r1") as two:
+            for frames in (one, two):
+                await frames.until("snapshot")
+            workers.process.tell(signal.SIGTERM)
+            for frames in (one, two):
+                await frames.rest()
+                assert frames.complete
+                assert frames.retry is not None
+        assert 0 == await workers.process.ended()
+        for pid in family:
+            await gone(pid)
+        assert "Traceback" not in workers.process.log
+
+
+async def test_they_end_with_a_keeper_that_is_killed(tmp_path: Path) -> None:
+    async with two_workers(tmp_path) as workers:
+        family = workers.process.descendants()
+        assert len(family) >= 4
+        workers.process.tell(signal.SIGKILL)
+        assert -signal.SIGKILL == await workers.process.ended()
+        async with asyncio.timeout(15):
+            for pid in family:
+                await gone(pid)
+
+
+async def test_a_port_that_cannot_be_shared_is_refused(tmp_path: Path) -> None:
+    """Any free port would be another one for each."""
+    async with serving(tmp_path, "nats://127.0.0.1:1", workers=2) as process:
+        assert 1 == await process.ended()
+        assert "--listen" in process.log
+        assert "Traceback" not in process.log
