@@ -4,7 +4,7 @@ A publisher can send headers of the same names. The server puts its own behind t
 one counts.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 
 def number(headers: bytes, name: bytes) -> int | None:
@@ -21,7 +21,7 @@ def moment(headers: bytes) -> datetime:
     begin = headers.rfind(b"\r\nNats-Time-Stamp: ") + 19
     text = headers[begin : headers.index(b"\r\n", begin)].decode("ascii")
     if len(text) > 23 and text[19] == ".":
-        return datetime.fromisoformat(text[:23]).replace(tzinfo=UTC)
+        return datetime.fromisoformat(text[:23] + "+00:00")
     parsed = datetime.fromisoformat(text)
     return parsed.replace(microsecond=parsed.microsecond // 1000 * 1000)
 
