@@ -117,7 +117,7 @@ class Stress:
                     await store(step_progress(step, chance.randint(0, 10), message=text))
                 if chance.random() < 0.1:
                     await store(chance.choice(ODD))
-                for n in range(40 if chance.random() < 0.015 else 0):  # more than a sleeper holds
+                for n in range(40 if chance.random() < 0.02 else 0):  # more than a sleeper holds
                     await store({"type": "run.annotated", "metadata": {"note": str(n) * 20_000}})
                     await self.pause(0.03)
             for step in STEPS:
@@ -174,7 +174,8 @@ class Stress:
                     break
                 frames_left -= 1
                 self._keep(seen, frame)
-                if chance is not None and chance.random() < 0.01:
+                sleepy = 0.15 if "metadata" in frame.data else 0.01
+                if chance is not None and chance.random() < sleepy:
                     self.report.counts["sleeps"] += 1
                     await self.pause(chance.choice([0.1, 1, 3]))
         self._leave(seen)
@@ -213,6 +214,13 @@ class Stress:
         await until(lambda: answers(self.url, 200), 20)
         await self.pause(self.seconds / 2)
         self.over.set()
+
+    async def observer(self) -> None:
+        """See how many clients are asleep."""
+        while not self.over.is_set():
+            held = int(await value(self.url, "clients_held"))
+            self.report.counts["held"] = max(held, self.report.counts["held"])
+            await self.pause(0.2)
 
     async def judge(self) -> None:
         """Compare what was seen with what is stored."""
@@ -332,12 +340,16 @@ async def stress(folder: Path, seed: int, seconds: float) -> Report:
     """Press hard on one gateway for some seconds, and see that nothing is missing or left over."""
     program = Stress(seed, seconds)
     report = program.report
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _, context: report.faults.append(f"{context['message']} {context.get('exception')}")
+    )
     async with killable(folder) as server, gateway(server.url, **SETTINGS) as here:
         program.url, program.nats_url = here.url, server.url
         await ask(here.url, "/metrics")
         before = len(asyncio.all_tasks()), sockets()
         async with asyncio.TaskGroup() as group:
             group.create_task(program.nats_restart(server))
+            group.create_task(program.observer())
             for run in program.cursors:
                 group.create_task(program.publisher(run))
             for number in range(CLIENTS):
