@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from broker.model.patch import merge
+
 SNAPSHOT = b"event: snapshot"
 
 
@@ -16,17 +18,5 @@ def folded(stream: bytes | bytearray) -> str:
         elif line.startswith(b"data: ") and kind == b"snapshot":
             state = json.loads(line[6:])
         elif line.startswith(b"data: ") and kind == b"patch":
-            state = _merged(state, json.loads(line[6:]))
+            state = merge(state, json.loads(line[6:]))
     return "" if state is None else json.dumps(state, sort_keys=True)
-
-
-def _merged(target: Any, patch: Any) -> Any:
-    if not isinstance(patch, dict):
-        return patch
-    merged = dict(target) if isinstance(target, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            merged.pop(name, None)
-        else:
-            merged[name] = _merged(merged.get(name), value)
-    return merged

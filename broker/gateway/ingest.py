@@ -15,7 +15,6 @@ from broker.errors import (
     TooLarge,
 )
 from broker.gateway.keys import (
-    DEFAULT_TENANT,
     LIMITS,
     METRICS,
     OPTIONS,
@@ -27,7 +26,7 @@ from broker.gateway.keys import (
 from broker.model.cursor import Cursor
 from broker.model.decode import canonical, decode, tag_of
 from broker.model.events import LogAppended, Unknown
-from broker.model.subjects import RunKey
+from broker.model.subjects import DEFAULT_TENANT, RunKey
 from broker.stream.publish import Message, publish_all
 from broker.stream.topology import MAX_EVENT
 

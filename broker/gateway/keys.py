@@ -11,7 +11,7 @@ from broker.gateway.limits import Limits
 from broker.hub.ports import Timing
 from broker.hub.registry import Registry
 from broker.metrics import Metrics
-from broker.model.subjects import RunKey
+from broker.model.subjects import DEFAULT_TENANT, RunKey
 from broker.stream.connection import Connection
 from broker.stream.live import LiveRuns
 
@@ -48,6 +48,3 @@ def run_key(request: web.Request) -> RunKey:
     key = RunKey(DEFAULT_TENANT, request.match_info["run"])
     key.subject  # noqa: B018 - refuses an id that no subject can hold
     return key
-
-
-DEFAULT_TENANT: Final = "default"
