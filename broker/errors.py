@@ -7,6 +7,8 @@
     ├── InvalidRequest        a request breaks the API's rules
     │   └── InvalidEvents     ... in some of the events it carries
     ├── NotFound              the run has no events
+    ├── CommandRefused        the state of the run forbids what is asked
+    ├── Superseded            something was stored after what a write was based on
     ├── TooLarge              a body or an event is over its limit
     ├── StreamUnavailable     NATS or JetStream does not answer
     ├── TopologyMismatch      a stream exists with another configuration
@@ -94,6 +96,28 @@ class NotFound(BrokerError):
 
     def __str__(self) -> str:
         return f"no events are stored for run {self.run!r}"
+
+
+class CommandRefused(BrokerError):
+    """The state of a run forbids what is asked of it; `detail` says why and what would do."""
+
+    def __init__(self, run: str, detail: str) -> None:
+        super().__init__(run, detail)
+        self.run, self.detail = run, detail
+
+    def __str__(self) -> str:
+        return f"run {self.run!r}: {self.detail}"
+
+
+class Superseded(BrokerError):
+    """A write expected another last sequence of its subject; nothing was stored."""
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(subject)
+        self.subject = subject
+
+    def __str__(self) -> str:
+        return f"{self.subject} has gone on since it was read: read it again"
 
 
 class TooLarge(BrokerError):

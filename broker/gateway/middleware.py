@@ -25,6 +25,8 @@ _PROBLEMS: Final[dict[type[errors.BrokerError], tuple[int, str, str]]] = {
     errors.InvalidEvents: (422, "invalid-events", "Events refused"),
     errors.InvalidRequest: (422, "invalid-request", "Request refused"),
     errors.MalformedEvent: (422, "invalid-events", "Events refused"),
+    errors.CommandRefused: (409, "command-refused", "The state of the run forbids it"),
+    errors.Superseded: (409, "superseded", "The run has gone on meanwhile"),
     errors.TooLarge: (413, "too-large", "Too large"),
     errors.StreamUnavailable: (503, "stream-unavailable", "The event stream does not answer"),
     errors.RateLimited: (429, "rate-limited", "Too much at once"),

@@ -40,6 +40,16 @@ class RunKey(NamedTuple):
         """Where the run's log lines are stored."""
         return f"logs.{encode_token(self.tenant, 'tenant')}.{encode_token(self.run)}"
 
+    @property
+    def checkpoint_subject(self) -> str:
+        """Where the run's checkpoint is stored: a key of the bucket RUNS."""
+        return f"$KV.RUNS.{encode_token(self.tenant, 'tenant')}.{encode_token(self.run)}"
+
+
+def job_subject(tenant: str, pipeline: str) -> str:
+    """Where requests to start a pipeline wait for a worker."""
+    return f"jobs.{encode_token(tenant, 'tenant')}.{encode_token(pipeline, 'pipeline')}"
+
 
 def encode_token(text: str, what: str = "run") -> str:
     """Encode an id as one subject token; raises InvalidName for an empty or too long one."""

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from broker.errors import BrokerError, StreamUnavailable, TooLarge
+from broker.errors import BrokerError, StreamUnavailable, Superseded, TooLarge
 from broker.stream.connection import REQUEST_TIMEOUT, Connection
 from broker.stream.topology import MAX_EVENT
 
@@ -18,6 +18,9 @@ IN_FLIGHT: Final = 1024
 
 _MESSAGE_TOO_LARGE: Final = 10054
 """JetStream's code for a message over the stream's `max_msg_size`."""
+
+_WRONG_LAST_SEQUENCE: Final = 10071
+"""JetStream's code for a message that expected another last sequence."""
 
 
 class Message(NamedTuple):
@@ -45,8 +48,9 @@ async def publish(
 ) -> Stored:
     """Store one message.
 
-    With `expected_last` it is stored only if that is the subject's last sequence. Raises TooLarge,
-    and StreamUnavailable where the server refuses or does not answer; then it may have been stored.
+    With `expected_last` it is stored only if that is the subject's last sequence; else Superseded
+    is raised. Raises TooLarge, and StreamUnavailable where the server refuses or does not answer;
+    then it may have been stored.
     """
     acknowledged = await submit(connection, message, expected_last)
     return await _acknowledged(acknowledged)
@@ -76,7 +80,8 @@ async def submit(
 ) -> "asyncio.Future[Stored]":
     """Send a message and do not wait; the future is its acknowledgement.
 
-    It fails with StreamUnavailable where the server refuses, with TooLarge where it always will.
+    It fails with StreamUnavailable where the server refuses, with TooLarge where it always will,
+    with Superseded where `expected_last` is not the subject's last sequence.
     Nothing ends it when the connection is lost: cancel it. Raises StreamUnavailable.
     """
     acknowledged: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
@@ -87,7 +92,7 @@ async def submit(
             return
         stored = _decode(data) if data else Stored(error={"description": "no stream there"})
         if stored.error is not None:
-            acknowledged.set_exception(_refusal(stored.error))
+            acknowledged.set_exception(_refusal(message.subject, stored.error))
         else:
             acknowledged.set_result(stored)
 
@@ -108,7 +113,9 @@ async def submit(
     return acknowledged
 
 
-def _refusal(error: dict[str, str | int]) -> BrokerError:
+def _refusal(subject: str, error: dict[str, str | int]) -> BrokerError:
+    if error.get("err_code") == _WRONG_LAST_SEQUENCE:
+        return Superseded(subject)
     if error.get("err_code") == _MESSAGE_TOO_LARGE:
         return TooLarge("an event", MAX_EVENT)
     return StreamUnavailable("store an event", str(error.get("description", "refused")))

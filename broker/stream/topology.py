@@ -13,6 +13,9 @@ MIB: Final = 1024 * 1024
 PROGRESS: Final = "PROGRESS"
 LOGS: Final = "LOGS"
 DEADLETTER: Final = "DEADLETTER"
+CHECKPOINTS: Final = "KV_RUNS"
+"""A key-value bucket, as NATS tools know it: `nats kv get RUNS default.<run>`."""
+JOBS: Final = "JOBS"
 MAX_EVENT: Final = 256 * 1024
 """Bytes that one stored event may have."""
 
@@ -70,6 +73,27 @@ def streams(settings: StreamSettings) -> list[dict[str, Any]]:
             "max_age": _nanoseconds(timedelta(days=7)),
             "max_bytes": 256 * MIB,
             "max_consumers": 100,
+            "duplicate_window": _nanoseconds(DEDUPLICATION),
+        },
+        common
+        | {
+            "name": CHECKPOINTS,
+            "subjects": ["$KV.RUNS.>"],
+            "max_age": _nanoseconds(timedelta(days=30)),
+            "max_msgs_per_subject": 1,
+            "discard": "new",
+            "max_consumers": 1000,
+            "allow_rollup_hdrs": True,
+            "deny_delete": True,
+        },
+        common
+        | {
+            "name": JOBS,
+            "subjects": ["jobs.*.*"],
+            "retention": "workqueue",
+            "max_age": _nanoseconds(timedelta(days=7)),
+            "max_msg_size": MAX_EVENT + 4096,
+            "max_consumers": 1000,
             "duplicate_window": _nanoseconds(DEDUPLICATION),
         },
     ]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.errors import StreamUnavailable, TooLarge
+from broker.errors import StreamUnavailable, Superseded, TooLarge
 from broker.stream.connection import Connection
 from broker.stream.publish import IN_FLIGHT, Message, publish, publish_all, submit
 from broker.stream.topology import MAX_EVENT
@@ -39,7 +39,7 @@ async def test_an_expectation_that_is_not_met_refuses(tmp_path: Path) -> None:
     async with asyncio.timeout(PATIENCE), nats(tmp_path) as server:
         message = Message(SUBJECT, PAYLOAD)
         first = await publish(server.connection, message, expected_last=0)
-        with pytest.raises(StreamUnavailable, match="wrong last sequence: 1"):
+        with pytest.raises(Superseded, match=SUBJECT):
             await publish(server.connection, message, expected_last=0)
         await publish(server.connection, message, expected_last=first.seq)
         assert 2 == len(await server.records("r1"))

@@ -10,7 +10,9 @@ from broker.stream.connection import Connection
 from broker.stream.embedded import embedded_server
 from broker.stream.publish import Message, publish
 from broker.stream.topology import (
+    CHECKPOINTS,
     DEADLETTER,
+    JOBS,
     LOGS,
     MIB,
     PROGRESS,
@@ -36,7 +38,8 @@ async def test_every_stream_is_created_as_it_is_written_down(tmp_path: Path) -> 
         Connection.connect(url, name="test") as connection,
     ):
         await ensure(connection, StreamSettings())
-        assert [PROGRESS, LOGS, DEADLETTER] == [s["name"] for s in streams(StreamSettings())]
+        names = [wanted["name"] for wanted in streams(StreamSettings())]
+        assert [PROGRESS, LOGS, DEADLETTER, CHECKPOINTS, JOBS] == names
         for wanted in streams(StreamSettings()):
             found = await config(connection, wanted["name"])
             assert wanted == wanted | {name: found[name] for name in wanted}
