@@ -5,8 +5,13 @@
     ├── InvalidName           a run or tenant cannot be a subject token
     ├── InvalidCursor         a cursor in a request cannot be read
     ├── InvalidRequest        a request breaks the API's rules
-    │   └── InvalidEvents     ... in some of the events it carries
+    │   ├── InvalidEvents     ... in some of the events it carries
+    │   └── InvalidParameter  ... in one of its parameters
+    ├── UnsupportedType       a body is of a type that is not read
+    ├── ForeignOrigin         a web page asks that may not
     ├── NotFound              the run has no events
+    │   └── AttemptNotFound   ... of that attempt
+    ├── PipelineNotFound      no run of the pipeline is kept
     ├── CommandRefused        the state of the run forbids what is asked
     ├── Superseded            something was stored after what a write was based on
     ├── TooLarge              a body or an event is over its limit
@@ -16,7 +21,10 @@
     ├── SettingsError         a flag or variable is wrong
     ├── RateLimited           a client asks for more than its share
     ├── Draining              the gateway is stopping
-    └── Overloaded            a bounded resource is full
+    ├── Overloaded            a bounded resource is full
+    ├── GatewayUnreachable    a command finds no gateway at its URL
+    ├── IndexNotBuilt         the list of runs is still being read
+    └── RequestRefused        a gateway's answer to a command is an error
 
 Errors carry fields and build their text in `__str__`. HTTP status codes are known to the gateway's
 middleware alone.
@@ -87,6 +95,39 @@ class InvalidEvents(InvalidRequest):
         self.problems = tuple(problems)
 
 
+class InvalidParameter(InvalidRequest):
+    """A parameter of a request is wrong; `parameter` names it."""
+
+    def __init__(self, parameter: str, problem: str) -> None:
+        super().__init__(f"{parameter[:64]}: {problem}")
+        self.parameter = parameter
+
+
+class UnsupportedType(BrokerError):
+    """A body is of a media type that is not read there."""
+
+    def __init__(self, media_type: str) -> None:
+        super().__init__(media_type)
+        self.media_type = media_type
+
+    def __str__(self) -> str:
+        return f"the body is {self.media_type[:64]}: send JSON, with Content-Type: application/json"
+
+
+class ForeignOrigin(BrokerError):
+    """A page of an origin that is not allowed asks for a change."""
+
+    def __init__(self, origin: str) -> None:
+        super().__init__(origin)
+        self.origin = origin
+
+    def __str__(self) -> str:
+        return (
+            f"the page is of {self.origin[:128]}: add the origin to --allowed-origins, or serve "
+            "the page under the broker's own address"
+        )
+
+
 class NotFound(BrokerError):
     """Nothing was ever stored for this run, or it is older than what is kept."""
 
@@ -96,6 +137,34 @@ class NotFound(BrokerError):
 
     def __str__(self) -> str:
         return f"no events are stored for run {self.run!r}"
+
+
+class AttemptNotFound(NotFound):
+    """A run has no such attempt, or its events are not kept; `there` are the ones it tells of."""
+
+    def __init__(self, run: str, attempt: int, there: Sequence[int], *, expired: bool) -> None:
+        super().__init__(run)
+        self.attempt, self.there, self.expired = attempt, tuple(there), expired
+
+    def __str__(self) -> str:
+        why = (
+            f"the events of attempt {self.attempt} of run {self.run!r} are not all kept any more"
+            if self.expired
+            else f"run {self.run!r} has no attempt {self.attempt}"
+        )
+        known = ", ".join(map(str, self.there))
+        return f"{why}: its attempts are {known}, the last of them the current one"
+
+
+class PipelineNotFound(BrokerError):
+    """No run of this pipeline is among those that are kept."""
+
+    def __init__(self, pipeline: str) -> None:
+        super().__init__(pipeline)
+        self.pipeline = pipeline
+
+    def __str__(self) -> str:
+        return f"no run of pipeline {self.pipeline!r} is kept"
 
 
 class CommandRefused(BrokerError):
@@ -140,6 +209,17 @@ class StreamUnavailable(BrokerError):
 
     def __str__(self) -> str:
         return f"{self.doing}: {self.reason}"
+
+
+class IndexNotBuilt(BrokerError):
+    """The gateway has started a moment ago, and reads the runs it is to list."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.count = count
+
+    def __str__(self) -> str:
+        return f"the index of runs is being built ({self.count:,} so far): ask again in a moment"
 
 
 class TopologyMismatch(BrokerError):
@@ -200,3 +280,42 @@ class Draining(BrokerError):
 
     def __str__(self) -> str:
         return "this gateway is stopping: connect again, and another one answers"
+
+
+class GatewayUnreachable(BrokerError):
+    """Nothing that speaks HTTP answers at `url`."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(url, reason)
+        self.url, self.reason = url, reason
+
+    def __str__(self) -> str:
+        return (
+            f"no gateway at {self.url} ({self.reason}): start one with `progress-broker serve`, "
+            "or say with --url or PROGRESS_BROKER_URL where it is"
+        )
+
+
+class RequestRefused(BrokerError):
+    """A gateway answered with an error: its status, and what its problem details say.
+
+    `name` is the last part of the problem's type; `problems` are the refused events by index.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        name: str,
+        detail: str,
+        problems: Sequence[tuple[int, str]] = (),
+        wait: float | None = None,
+    ) -> None:
+        super().__init__(status, name, detail, problems, wait)
+        self.status, self.name, self.detail = status, name, detail
+        self.problems = tuple(problems)
+        self.wait = wait
+        """Seconds after which the same may succeed, where the gateway says so."""
+
+    def __str__(self) -> str:
+        listed = "".join(f"\n  [{index}] {text}" for index, text in self.problems)
+        return self.detail + listed

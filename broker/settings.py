@@ -57,7 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat: Annotated[_Seconds, "silence after which a stream gets a comment"] = 15.0
     tick: Annotated[
         Annotated[float, Meta(ge=0, le=10)], "events that come within it go out together; 0: never"
-    ] = 0.025
+    ] = 0.035
     max_age: Annotated[_Seconds, "age at which a stream is ended, to be resumed elsewhere"] = 900.0
     idle_timeout: Annotated[_Seconds, "a stream of a run without events is ended after it"] = 300.0
     high_water: Annotated[_Bytes, "unsent bytes above which a client is waited for"] = 64 * 1024
@@ -77,6 +77,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 25.0
     max_steps: Annotated[
         Annotated[int, Meta(ge=1, le=1_000_000)], "steps that a run's state holds"
+    ] = 10_000
+    index_max: Annotated[
+        Annotated[int, Meta(ge=1, le=10_000_000)],
+        "runs that lists show, the newest; each takes about 1.5 KB of memory",
+    ] = 200_000
+    log_batches: Annotated[
+        _Count, "batches of log lines kept of one run, the newest; 0: as many as there are"
     ] = 10_000
     log_level: Annotated[Literal["debug", "info", "warning", "error"], "least level logged"] = (
         "info"

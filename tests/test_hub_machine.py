@@ -277,6 +277,13 @@ class HubMachine(RuleBasedStateMachine):
         if not stays:
             self.begin_again()
 
+    @precondition(lambda self: self.world.stream.log)
+    @rule(back=st.integers(0, 8))
+    def keep(self, back: int) -> None:
+        """A checkpoint is stored: the next hub of the run goes on from it."""
+        log = self.world.stream.log
+        self.world.stream.keep(log[max(0, len(log) - 1 - back)].seq)
+
     @precondition(lambda self: "ended_at" in self.model.state(LAST))
     @rule()
     def begin_again(self) -> None:

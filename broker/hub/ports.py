@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from broker.model.record import Record
+from broker.model.state import RunState
 from broker.model.subjects import RunKey
 
 
@@ -24,10 +25,19 @@ class Source(Protocol):
     async def first_seq(self) -> int:
         """The oldest sequence that the stream still holds."""
 
-    async def follow(self, key: RunKey, deliver: Callable[[Sequence[Record]], None]) -> Feed:
-        """Deliver every record of a run, in order, each once: those stored, then those to come.
+    async def checkpoint(self, key: RunKey) -> RunState | None:
+        """A state of the run that a fold can go on from; None where none is stored.
 
-        Returns once the stored ones are delivered. Raises StreamUnavailable.
+        Raises StreamUnavailable.
+        """
+
+    async def follow(
+        self, key: RunKey, deliver: Callable[[Sequence[Record]], None], after: int = 0
+    ) -> Feed:
+        """Deliver every record of a run after a sequence, in order, each once.
+
+        First those stored, then those to come; returns once the stored ones are delivered. Raises
+        StreamUnavailable.
         """
 
     def read(self, key: RunKey, after: int) -> AsyncIterator[Sequence[Record]]:

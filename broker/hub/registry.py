@@ -12,13 +12,19 @@ import msgspec
 from broker.errors import NotFound, Overloaded, StreamUnavailable
 from broker.hub.group import Group
 from broker.hub.ports import Feed, Source, Timing
+from broker.hub.ring import keep_newest
 from broker.hub.run_hub import HubLimits, RunHub
 from broker.hub.subscriber import Subscriber
 from broker.metrics import Metrics
+from broker.model.record import Record
 from broker.model.subjects import RunKey
 
 SWEEP: Final = 0.5
 """Seconds between two looks at all clients."""
+
+
+_AGAIN: Final = (0.05, 0.25, 1.0)
+"""Seconds before records are asked for again that a server of a cluster may not have yet."""
 
 
 class RegistryLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +44,8 @@ class RegistryLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Replays at a time; who joins a run that is open never waits for one."""
     cold_waiting: int = 1_024
     hub: HubLimits = HubLimits()
+    empty: bool = False
+    """Whether a run of which nothing is stored has a hub all the same: something may come."""
 
 
 class Registry:
@@ -140,16 +148,22 @@ class Registry:
             opened.cancel()
 
     async def _opened(self, key: RunKey) -> RunHub:
+        """A hub from the run's checkpoint and what came after it."""
+        epoch = self.source.epoch
         hub = RunHub(
             key,
-            self.source.epoch,
+            epoch,
+            onto=await self.source.checkpoint(key),
             limits=self._limits.hub,
             timing=self._timing,
             metrics=self._metrics,
             behind=self._serve_from_stream,
         )
-        feed = await self.source.follow(key, hub.deliver)
-        if not hub.seq:
+        feed = await self.source.follow(key, hub.deliver, hub.seq)
+        if epoch != self.source.epoch:
+            await feed.close()
+            raise StreamUnavailable("open a run", "the stream was made anew meanwhile")
+        if not hub.seq and not self._limits.empty:
             await feed.close()
             self._remember_unknown(key)
             raise NotFound(key.run)
@@ -206,23 +220,49 @@ class Registry:
         self._spawn(self._catch_up(hub, client), f"catch up {hub.key.run}")
 
     async def _catch_up(self, hub: RunHub, client: Subscriber) -> None:
-        """Write a client what it missed, page by page, as fast as it reads; then let it join."""
+        """Write a client what it missed, page by page, as fast as it reads; then let it join.
+
+        The hub remembers it, so that whoever comes next with such a cursor need not read it too.
+        """
+        after, found = client.cursor, list[Record]()
+        tries = 0
         try:
             async with self._catch_ups:
                 if not await client.drained():
                     return
                 while not hub.catch_up(client):
-                    async for page in self.source.read(hub.key, client.cursor):
+                    begin, floor = client.cursor, hub.records.floor
+                    async for page in self.source.read(hub.key, begin):
                         if client.closing_at is not None:
                             return
-                        if page[-1].seq > hub.seq:  # this will come by the hub
+                        ahead = page[-1].seq > hub.seq
+                        if ahead:  # the rest comes by the hub, or is read again
                             page = [record for record in page if record.seq <= hub.seq]
-                            if not page:
+                            if not page:  # and so nothing up to where memory began either
+                                client.cursor = max(client.cursor, floor)
                                 break
                         client.write(hub.frames(client, page))
                         client.cursor = page[-1].seq
+                        found += page
+                        after = keep_newest(
+                            found,
+                            after,
+                            max_entries=self._limits.hub.ring_records,
+                            max_bytes=self._limits.hub.ring_bytes,
+                        )
                         if not await client.drained():
                             return
+                        if ahead:
+                            break
+                    if client.cursor > begin:
+                        continue
+                    if tries == len(_AGAIN):  # they have expired; the hub began after them
+                        client.cursor = floor
+                        continue
+                    await asyncio.sleep(_AGAIN[tries])
+                    tries += 1
+                if client.cursor >= hub.records.floor:
+                    hub.recall(after, found)
         except StreamUnavailable:
             self._dismiss(hub, client)
         finally:

@@ -1,9 +1,11 @@
 """A bounded memory of recent entries of one run, addressed by sequence."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import Generic, NamedTuple, TypeVar
+
+from broker.model.record import Record
 
 T = TypeVar("T")
 
@@ -49,6 +51,21 @@ class Ring(Generic[T]):
             self.size -= oldest.size
             self.floor = oldest.upto
 
+    def extend_back(self, after: int, values: Sequence[tuple[int, int, T]]) -> None:
+        """Put values, each with its `upto` and size, before the oldest, as far as there is room.
+
+        They lead from `after` to the floor, and nothing is missing between.
+        """
+        for at in range(len(values) - 1, -1, -1):
+            upto, size, value = values[at]
+            self.floor = upto
+            if self.size + size > self._max_bytes or len(self._entries) >= self._max_entries:
+                return
+            before = values[at - 1][0] if at else after
+            self._entries.appendleft(Entry(before, upto, size, value))
+            self.size += size
+        self.floor = after
+
     def clear(self, floor: int) -> None:
         """Forget everything, and begin again after `floor`."""
         self._entries.clear()
@@ -73,3 +90,18 @@ class Ring(Generic[T]):
         found = [entry.value for entry in takewhile(wanted, reversed(self._entries))]
         found.reverse()
         return found
+
+
+def keep_newest(records: list[Record], after: int, *, max_entries: int, max_bytes: int) -> int:
+    """Drop the oldest of the records after a sequence that a ring would have no room for.
+
+    Gives the sequence after which those come that are left.
+    """
+    size = 0
+    for at in range(len(records) - 1, -1, -1):
+        size += len(records[at].payload)
+        if size > max_bytes or len(records) - at > max_entries:
+            after = records[at].seq
+            del records[: at + 1]
+            break
+    return after

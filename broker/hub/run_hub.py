@@ -5,6 +5,7 @@ But for `beyond`, which only looks, nothing in here awaits: nothing can come in 
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -27,11 +28,14 @@ from broker.protocol.sse import Framing
 from broker.views.message import Change, View
 from broker.views.native import snapshot_json
 
+LARGE: Final = 64 * 1024
+"""Bytes from which on a snapshot is not copied for a client: all who join together hold it."""
+
 
 class HubLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Times in seconds, sizes in bytes."""
 
-    tick: float = 0.025
+    tick: float = 0.035
     pace: float = 15e-6
     """Pause between flushes per client: about three times what writing to one costs."""
     ring_records: int = 1024
@@ -42,6 +46,7 @@ class HubLimits(msgspec.Struct, frozen=True, kw_only=True):
 class RunHub:
     """Folds the records of one run and fans out what changes.
 
+    It goes on from the state `onto`, whose records it does not remember; it owns that state.
     `behind` is called with a client of a contiguous view that must be served from the stream.
     """
 
@@ -54,16 +59,18 @@ class RunHub:
         timing: Timing,
         metrics: Metrics,
         behind: Callable[["RunHub", Subscriber], None],
+        onto: RunState | None = None,
     ) -> None:
         self.key = key
         self.epoch = epoch
         self.records: Ring[Record] = Ring(limits.ring_records, limits.ring_bytes)
         self.used_at = timing.now()
         self.changed_at = self.used_at
-        self._fold = Fold(initial(key.tenant, key.run), limits.bounds)
+        self._fold = Fold(onto or initial(key.tenant, key.run), limits.bounds)
         self._watch: Watch | None = None
         self._groups: dict[tuple[str, str], Group] = {}
-        self._remembered = 0
+        self._remembered = self._fold.seq
+        self.records.clear(self._remembered)
         self.waiting = 0
         """How many requests wait for the next record."""
         self._gone_on: asyncio.Future[None] | None = None
@@ -164,16 +171,23 @@ class RunHub:
             self.records.append(self._remembered, record.seq, len(record.payload), record)
             self._remembered = record.seq
 
+    def recall(self, after: int, records: Sequence[Record]) -> None:
+        """Remember what was read from the stream, from `after` up to where memory begins."""
+        floor = self.records.floor
+        earlier = [(r.seq, len(r.payload), r) for r in records if r.seq <= floor]
+        if after < floor:
+            self.records.extend_back(after, earlier)
+
     def _schedule(self, now: float) -> None:
         """Write at once, or under load in a moment, with what else comes until then.
 
         The pause grows with what a flush costs, so that writing takes a bounded share of the time.
-        It is twice as long where the last flush joined events, since there it saves writes, and
-        one tick at most.
+        It is three times as long where the last flush joined events, since there it saves writes,
+        and one tick at most.
         """
         if self._timer is not None:
             return
-        pause = self._limits.pace * self.clients * (2 if self._joined else 1)
+        pause = self._limits.pace * self.clients * (3 if self._joined else 1)
         due = self._flushed_at + min(self._limits.tick, pause)
         if now >= due:
             self.flush()
@@ -229,7 +243,12 @@ class RunHub:
             self._fell_behind(client)
         else:
             group.put(client, keeps_up=True)
-            client.write(hello(False) + group.snapshot(self.state, self.epoch))
+            snapshot = group.snapshot(self.state, self.epoch)
+            if len(snapshot) < LARGE:
+                client.write(hello(False) + snapshot)
+            else:
+                client.write(hello(False))
+                client.write(snapshot)
             self._if_ended(group, client)
 
     def catch_up(self, client: Subscriber) -> bool:

@@ -2,13 +2,25 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from broker.hub.ports import Sink
 
 if TYPE_CHECKING:
     from broker.hub.group import Group
-    from broker.hub.run_hub import RunHub
+
+
+class Home(Protocol):
+    """What a client watches, and what hears how it fares."""
+
+    def hold(self, client: "Subscriber") -> None:
+        """It has stopped reading: nothing more for now."""
+
+    def resume(self, client: "Subscriber") -> None:
+        """It reads again: give it what stands for what it missed."""
+
+    def leave(self, client: "Subscriber") -> None:
+        """It is gone."""
 
 
 class Subscriber:
@@ -36,7 +48,7 @@ class Subscriber:
     def __init__(self, sink: Sink, *, now: float, expires_at: float) -> None:
         self.sink = sink
         self.write: Callable[[bytes], None] = sink.write
-        self.hub: RunHub | None = None
+        self.hub: Home | None = None
         self.group: Group | None = None
         self.cursor = 0
         """Up to where it was written, while it is held or catches up."""

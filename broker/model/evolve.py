@@ -65,6 +65,12 @@ def fold(records: Iterable[Record], onto: RunState, limits: Bounds = DEFAULT_BOU
     return folding.state
 
 
+def begins_later(event: Event | Unknown, attempt: int) -> bool:
+    """Whether an event begins an attempt after the given one."""
+    later = event.attempt is not None and event.attempt > attempt
+    return later and type(event) not in _NOT_OF_AN_ATTEMPT
+
+
 class Fold:
     """A state under construction. It owns the state given to it; read `state`, never change it."""
 
@@ -438,6 +444,7 @@ def _commanded(self: Fold, event: events.Command, stored_at: datetime) -> None:
     given = CommandState(
         type=tag_of(event).removeprefix("command."),
         at=_moment(event, stored_at),
+        attempt=state.attempt,
         by=clip(event.by, bounds.NAME),
         reason=clip(event.reason, bounds.MESSAGE),
     )
@@ -451,7 +458,9 @@ def _commanded(self: Fold, event: events.Command, stored_at: datetime) -> None:
 def _acknowledged(self: Fold, event: events.CommandAcknowledged, stored_at: datetime) -> None:
     state = self._state
     given = state.commands.get(event.command)
-    if given is None or given.result is not None:
+    if given is None or given.result == event.result:
+        return
+    if given.result not in (None, "ignored"):  # who ignores it leaves it to whoever else there is
         return
     answered = msgspec.structs.replace(
         given,

@@ -1,8 +1,11 @@
 """One stored message of a run, as the stream hands it on."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
+
+from broker.model.subjects import RunKey
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -15,3 +18,15 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     seq: int
     stored_at: datetime
     payload: bytes
+
+
+class Mark(NamedTuple):
+    """The note that something was stored for a run, to be acknowledged by its token.
+
+    `stored_at` is the server's time, in seconds since 1970.
+    """
+
+    key: RunKey
+    seq: int
+    stored_at: float
+    token: bytes

@@ -115,10 +115,14 @@ class Artifact(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class CommandState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A command and what the producer made of it; without a `result` it is unanswered."""
+    """A command and what the producer made of it; without a `result` it is unanswered.
+
+    `attempt` is the one that was current when it was given.
+    """
 
     type: str
     at: datetime
+    attempt: int | None = None
     by: str | None = None
     reason: str | None = None
     result: Literal["accepted", "rejected", "ignored"] | None = None

@@ -17,8 +17,10 @@ from broker.model.state import Counts, Pause, Problem, Progress, RunState, RunSt
 MOST_BYTES: Final = 32 * 1024
 """A header of a stored message has at most 64 KiB, all its fields together."""
 
+DURATIONS: Final = 100
+"""Steps of a completed run whose durations a summary tells."""
+
 _ACTIVE: Final = 3
-_DURATIONS: Final = 100
 _TEXT: Final = 256
 
 
@@ -48,7 +50,7 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     cancellable: bool | None = None
     cancelled_by: str | None = None
     unanswered: int = 0
-    """Commands that the producer has not answered."""
+    """Commands to this attempt that the producer has not answered."""
     queued_at: datetime | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
@@ -87,11 +89,19 @@ def summarize(state: RunState, epoch: str) -> Summary:
             kind=error.kind,
             retryable=error.retryable,
         ),
-        paused=state.paused,
+        paused=state.paused
+        and Pause(
+            since=state.paused.since,
+            reason=clip(state.paused.reason, _TEXT),
+            prompt=clip(state.paused.prompt, _TEXT),
+        ),
         worker=state.worker,
         cancellable=state.cancellable,
         cancelled_by=state.cancelled_by,
-        unanswered=sum(command.result is None for command in state.commands.values()),
+        unanswered=sum(
+            command.result is None and command.attempt in (None, state.attempt)
+            for command in state.commands.values()
+        ),
         queued_at=state.queued_at,
         started_at=state.started_at,
         ended_at=state.ended_at,
@@ -114,7 +124,7 @@ def encode_summary(summary: Summary) -> bytes:
 
 
 def decode_summary(encoded: bytes) -> Summary:
-    """Read an encoded summary. Raises msgspec.DecodeError."""
+    """Read an encoded summary. Raises one of `checkpoint.UNREADABLE`."""
     return _decode(encoded)
 
 
@@ -136,6 +146,6 @@ def _durations(state: RunState) -> dict[str, float]:
     for name, step in state.steps.items():
         if step.duration is not None and step.status == "completed":
             measured[name] = step.duration
-            if len(measured) == _DURATIONS:
+            if len(measured) == DURATIONS:
                 break
     return measured

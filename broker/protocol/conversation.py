@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from broker.errors import InvalidName
+from broker.model.decide import COMMANDS, By, CommandName, Mode, Reason
 from broker.model.subjects import encode_token
 from broker.protocol.websocket import text_frame
 
@@ -19,12 +20,21 @@ Id = int | float | Annotated[str, msgspec.Meta(max_length=LONGEST_ID)]
 
 
 class Subscribe(msgspec.Struct, tag_field="op", tag="subscribe", frozen=True):
-    """Show a run in a view, from a cursor on; without an id the run is the id."""
+    """Show a run in a view, from a cursor on; without an id the run is the id.
+
+    Of log lines, those of a least `level`, a `step`, an `attempt` and a text `q`; without a cursor
+    from the beginning, or from the last `tail` lines on.
+    """
 
     run: str
     view: str = "state"
     cursor: str | None = None
     id: Id | None = None
+    tail: int | None = None
+    level: str | None = None
+    step: str | None = None
+    attempt: int | None = None
+    q: str | None = None
 
 
 class Unsubscribe(msgspec.Struct, tag_field="op", tag="unsubscribe", frozen=True):
@@ -34,14 +44,26 @@ class Unsubscribe(msgspec.Struct, tag_field="op", tag="unsubscribe", frozen=True
     id: Id | None = None
 
 
+class GiveCommand(msgspec.Struct, tag_field="op", tag="command", frozen=True):
+    """Ask something of a run; the same `idempotency_key` asks nothing twice."""
+
+    run: str
+    command: CommandName
+    reason: Reason | None = None
+    by: By | None = None
+    mode: Mode | None = None
+    idempotency_key: str | None = None
+    id: Id | None = None
+
+
 class Ping(msgspec.Struct, tag_field="op", tag="ping", frozen=True):
     """Ask for a pong: nothing of what was ended before the ping comes after it."""
 
     id: Id | None = None
 
 
-Action = Subscribe | Unsubscribe | Ping
-OPS: Final = ("subscribe", "unsubscribe", "ping")
+Action = Subscribe | Unsubscribe | GiveCommand | Ping
+OPS: Final = ("subscribe", "unsubscribe", "command", "ping")
 
 
 class BadMessage(Exception):
@@ -68,7 +90,7 @@ def read(text: bytes) -> Action:
     """A client's message. Raises BadMessage."""
     try:
         action = _read(text)
-        if isinstance(action, Subscribe):
+        if isinstance(action, Subscribe | GiveCommand):
             encode_token(action.run)
         if not isinstance(action.id, str):
             _require_short(action.id)
@@ -92,6 +114,8 @@ def _require_short(number: float | None) -> None:
 def _bad(text: bytes, reason: str) -> BadMessage:
     if "`$.op`" in reason or "`op`" in reason:
         reason += f"; the ops are {', '.join(OPS)}"
+    elif "enum value" in reason and "`$.command`" in reason:
+        reason += f"; the commands are {', '.join(COMMANDS)}"
     try:
         known = _read_address(text)
         if not isinstance(known.id, str):
@@ -113,7 +137,7 @@ def tell(kind: str, data: Any, *, run: str | None = None, id: Id | None = None) 
     return text_frame(_encode(said))
 
 
-_OWN_KINDS: Final = frozenset(["hello", "snapshot", "patch", "end", "error"])
+_OWN_KINDS: Final = frozenset(["hello", "snapshot", "patch", "log", "end", "error"])
 
 
 class RunMessages:

@@ -223,7 +223,13 @@ class Connection:
         self, subject: str, payload: bytes, *, patience: float = REQUEST_TIMEOUT
     ) -> bytes:
         """Send a request and wait for its one answer. Raises StreamUnavailable."""
-        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        return (await self.ask(subject, payload, patience=patience))[1]
+
+    async def ask(
+        self, subject: str, payload: bytes, *, patience: float = REQUEST_TIMEOUT
+    ) -> tuple[bytes, bytes]:
+        """As `request`, with the headers of the answer as they came, before its payload."""
+        answer: asyncio.Future[tuple[bytes, bytes]] = asyncio.get_running_loop().create_future()
 
         def take(subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
             if answer.done():
@@ -231,7 +237,7 @@ class Connection:
             if headers is not None and headers.startswith(b"NATS/1.0 503"):
                 answer.set_exception(StreamUnavailable("request", "nobody answers there"))
             else:
-                answer.set_result(data)
+                answer.set_result((headers or b"", data))
 
         reply, forget = self.expect(take)
         try:

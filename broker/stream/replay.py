@@ -5,13 +5,15 @@ connection of their own, in pages (ADR-31 of nats-architecture-and-design).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Container, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
-from broker.errors import StreamUnavailable
+from broker.errors import InvalidName, StreamUnavailable
 from broker.model.record import Record
+from broker.model.subjects import RunKey, run_of
 from broker.stream.connection import REQUEST_TIMEOUT, Connection
 from broker.stream.headers import SEQUENCE, moment, number, status
 from broker.stream.topology import MAX_EVENT, MIB, PROGRESS, api
@@ -37,12 +39,40 @@ async def read(
     Ends when the server says that there are no more. Raises StreamUnavailable.
     """
     while True:
-        page = await _page(connection, stream, subject, after + 1, page_size)
+        page = await page_of(connection, subject, after + 1, page_size, stream=stream)
         if page:
             yield page
             after = page[-1].seq
         room = PAGE_BYTES - sum(len(record.payload) for record in page)
         if len(page) < page_size and room > 2 * MAX_EVENT:
+            return
+
+
+async def scan(
+    connection: Connection, after: int, wanted: Container[RunKey]
+) -> AsyncIterator[tuple[int, list[tuple[RunKey, Record]]]]:
+    """All events stored after a sequence, in pages: how many there were, and those of some runs.
+
+    Where the events of many runs lie between each other, one pass over all of them costs the server
+    far less than the search for each run's. Raises StreamUnavailable.
+    """
+    while True:
+        request = {
+            "seq": after + 1,
+            "next_by_subj": ">",  # which is no filter; with any other each message is searched for
+            "batch": PAGE,
+            "max_bytes": PAGE_BYTES,
+        }
+        found = await direct_get(connection, PROGRESS, request)
+        records: list[tuple[RunKey, Record]] = []
+        for headers, payload in found:
+            after = number(headers, SEQUENCE) or after
+            key = _key_in(headers)
+            if key is not None and key in wanted:
+                records.append((key, Record(after, moment(headers), payload)))
+        yield len(found), records
+        room = PAGE_BYTES - sum(len(payload) for _, payload in found)
+        if len(found) < PAGE and room > 2 * MAX_EVENT:
             return
 
 
@@ -53,7 +83,7 @@ async def last_sequences(
     last: dict[str, int] = {}
     for begin in range(0, len(subjects), MOST_SUBJECTS):
         request = {"multi_last": list(subjects[begin : begin + MOST_SUBJECTS])}
-        for headers, _ in await _direct_get(connection, stream, request):
+        for headers, _ in await direct_get(connection, stream, request):
             seq = number(headers, SEQUENCE)
             subject = _subject(headers)
             if seq is not None:
@@ -67,25 +97,38 @@ async def first_sequence(connection: Connection, *, stream: str = PROGRESS) -> i
     return int(answer["state"]["first_seq"])
 
 
-async def _page(
-    connection: Connection, stream: str, subject: str, begin: int, size: int
+async def page_of(
+    connection: Connection,
+    subject: str,
+    begin: int,
+    size: int,
+    *,
+    most_bytes: int = PAGE_BYTES,
+    stream: str = PROGRESS,
 ) -> list[Record]:
+    """Records of a subject from a sequence on: so many, or about so many bytes, at most.
+
+    Raises StreamUnavailable.
+    """
     request = {
         "seq": begin,
         "next_by_subj": subject,
         "batch": size,
-        "max_bytes": PAGE_BYTES,
+        "max_bytes": most_bytes,
     }
     return [
         Record(number(headers, SEQUENCE) or 0, moment(headers), payload)
-        for headers, payload in await _direct_get(connection, stream, request)
+        for headers, payload in await direct_get(connection, stream, request)
     ]
 
 
-async def _direct_get(
+async def direct_get(
     connection: Connection, stream: str, request: dict[str, Any]
 ) -> list[tuple[bytes, bytes]]:
-    """The messages that answer one direct get, up to the server's word that these are all."""
+    """Headers and payload of what answers a direct get, up to the server's word that this is all.
+
+    Raises StreamUnavailable.
+    """
     found: list[tuple[bytes, bytes]] = []
     finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -121,3 +164,13 @@ async def _direct_get(
 def _subject(headers: bytes) -> str:
     begin = headers.rfind(b"\r\nNats-Subject: ") + 16
     return headers[begin : headers.index(b"\r\n", begin)].decode()
+
+
+def _key_in(headers: bytes) -> RunKey | None:
+    try:
+        return _run_of(_subject(headers))
+    except (InvalidName, UnicodeDecodeError):
+        return None
+
+
+_run_of: Final = lru_cache(maxsize=65_536)(run_of)

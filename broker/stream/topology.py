@@ -31,6 +31,8 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     storage: str = "file"
     progress_max_bytes: int = -1
     logs_max_bytes: int = -1
+    log_batches: int = 10_000
+    """Batches of log lines kept of one run; 0: all."""
 
 
 def streams(settings: StreamSettings) -> list[dict[str, Any]]:
@@ -60,7 +62,7 @@ def streams(settings: StreamSettings) -> list[dict[str, Any]]:
             "subjects": ["logs.*.*"],
             "max_age": _nanoseconds(timedelta(days=3)),
             "max_bytes": settings.logs_max_bytes,
-            "max_msgs_per_subject": 10_000,
+            "max_msgs_per_subject": settings.log_batches or -1,
             "max_msg_size": MAX_EVENT + 4096,
             "max_consumers": 1000,
             "duplicate_window": _nanoseconds(DEDUPLICATION),

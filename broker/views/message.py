@@ -4,16 +4,20 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from broker.model.cursor import Cursor
+from broker.model.loglines import Address
 from broker.model.state import RunState
 from broker.model.steps import Report
 
 
 class Message(NamedTuple):
-    """One message: its name, its JSON on one line, and the cursor if it carries state."""
+    """One message: its name, its JSON on one line, and the cursor if it carries state.
+
+    That of a log line is the line's address.
+    """
 
     kind: str
     data: bytes
-    cursor: Cursor | None = None
+    cursor: Cursor | Address | None = None
 
 
 class Change(NamedTuple):

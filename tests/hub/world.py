@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from copy import deepcopy
 from datetime import timedelta
 from itertools import islice
 from typing import Any, TypeVar
@@ -12,7 +13,9 @@ from broker.hub.ports import Timing
 from broker.hub.registry import Registry, RegistryLimits
 from broker.hub.subscriber import Subscriber
 from broker.metrics import Metrics
+from broker.model.evolve import fold
 from broker.model.record import Record
+from broker.model.state import RunState, initial
 from broker.model.subjects import RunKey
 from tests.strategies import BEGINNING
 
@@ -31,6 +34,8 @@ class Stream:
 
     def __init__(self, page: int) -> None:
         self.log: list[Record] = []
+        self.kept: RunState | None = None
+        """The checkpoint that is stored."""
         self.flows = True
         """Whether reads need no leave."""
         self.waiting: list[asyncio.Future[None]] = []
@@ -63,8 +68,18 @@ class Stream:
     async def first_seq(self) -> int:
         return 1
 
-    async def follow(self, key: RunKey, deliver: Callable[[Sequence[Record]], None]) -> "Feed":
-        feed = Feed(self, deliver)
+    async def checkpoint(self, key: RunKey) -> RunState | None:
+        return None if self.kept is None else deepcopy(self.kept)
+
+    def keep(self, upto: int) -> None:
+        """Store a checkpoint of the run as it was at a sequence."""
+        records = [record for record in self.log if record.seq <= upto]
+        self.kept = fold(records, initial(*KEY))
+
+    async def follow(
+        self, key: RunKey, deliver: Callable[[Sequence[Record]], None], after: int = 0
+    ) -> "Feed":
+        feed = Feed(self, deliver, after)
         self._feeds.append(feed)
         feed.go_on(1_000)
         return feed
@@ -86,10 +101,12 @@ class Stream:
 class Feed:
     """A run that is followed."""
 
-    def __init__(self, stream: Stream, deliver: Callable[[Sequence[Record]], None]) -> None:
+    def __init__(
+        self, stream: Stream, deliver: Callable[[Sequence[Record]], None], last: int
+    ) -> None:
         self._stream = stream
         self._deliver = deliver
-        self._last = 0
+        self._last = last
 
     def go_on(self, at_once: int) -> None:
         """Deliver what is new."""

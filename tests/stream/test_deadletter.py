@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from broker.errors import StreamUnavailable
 from broker.metrics import Metrics
 from broker.stream.connection import Connection
-from broker.stream.deadletter import inspect
+from broker.stream.live import LiveRuns
+from broker.stream.marks import CONSUMER, Marks
 from broker.stream.publish import Message, publish_all
 from broker.stream.topology import DEADLETTER, api
 from tests.faults import link, until
@@ -37,12 +39,36 @@ async def letters(server: Nats) -> list[Letter]:
     ]
 
 
+async def inspect(connection: Connection, *, runs: LiveRuns, metrics: Metrics) -> None:
+    """Take marks and acknowledge them, for ever: the projector without its checkpoints."""
+    marks = Marks(connection, runs, metrics)
+    opened = False
+    try:
+        while True:
+            try:
+                if not opened:
+                    await marks.open()
+                    opened = True
+                await marks.acknowledge([mark.token for mark in await marks.take(512)])
+            except StreamUnavailable:
+                opened = False
+                await asyncio.sleep(0.1)  # what refuses at once would be asked without a pause
+    finally:
+        await marks.close([])
+
+
 @asynccontextmanager
 async def inspecting(server: Nats, *all_metrics: Metrics) -> AsyncIterator[None]:
     """Look at every stored event, as each gateway does: one with each of the metrics."""
     async with following(server.url) as runs:
         for metrics in all_metrics:
             runs.spawn(inspect(server.connection, runs=runs, metrics=metrics))
+
+        async def begun() -> bool:
+            consumers = await api(server.connection, "CONSUMER.NAMES.PROGRESS")
+            return CONSUMER in (consumers["consumers"] or [])
+
+        await until(begun)
         yield
 
 
@@ -54,7 +80,7 @@ async def everything_is_looked_at(server: Nats) -> None:
     """Wait until the shared consumer has nothing left."""
 
     async def finished() -> bool:
-        info = await api(server.connection, "CONSUMER.INFO.PROGRESS.malformed")
+        info = await api(server.connection, f"CONSUMER.INFO.PROGRESS.{CONSUMER}")
         return (0, 0) == (info["num_pending"], info["num_ack_pending"])
 
     await until(finished)

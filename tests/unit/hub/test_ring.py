@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.hub.ring import Ring
+from broker.hub.ring import Ring, keep_newest
+from broker.model.record import Record
+from tests.strategies import BEGINNING
 
 
 def ring_of(*spans: tuple[int, int], entries: int = 100, size: int = 1_000_000) -> Ring[str]:
@@ -102,3 +104,41 @@ def test_an_empty_ring_has_nothing_to_tell(seq: int) -> None:
     """Memory that begins at 0 has missed nothing."""
     ring = ring_of()
     assert ([], []) == (ring.since(seq), ring.onward(seq))
+
+
+def test_what_came_before_is_put_back_as_far_as_there_is_room() -> None:
+    """The newest of it; memory then begins where it does."""
+    ring: Ring[str] = Ring(4, 100)
+    ring.clear(30)
+    ring.append(30, 40, 1, "forty")
+    ring.extend_back(5, [(10, 1, "ten"), (20, 1, "twenty"), (30, 1, "thirty")])
+    assert ["ten", "twenty", "thirty", "forty"] == ring.since(5)
+    assert 5 == ring.floor
+    ring.extend_back(0, [(3, 1, "three")])
+    assert 3 == ring.floor
+    assert None is ring.since(2)
+    ring.append(40, 50, 1, "fifty")
+    assert ["twenty", "thirty", "forty", "fifty"] == ring.since(ring.floor)
+
+
+def test_what_is_too_large_to_be_put_back_is_where_memory_begins() -> None:
+    ring: Ring[str] = Ring(10, 100)
+    ring.clear(30)
+    ring.extend_back(0, [(10, 90, "ten"), (20, 60, "twenty")])
+    assert ["twenty"] == ring.since(10)
+    assert (10, None) == (ring.floor, ring.since(9))
+
+
+@given(st.lists(st.integers(0, 50), max_size=30), st.integers(1, 8), st.integers(1, 200))
+def test_no_more_is_kept_for_a_ring_than_it_takes(
+    sizes: list[int], entries: int, size: int
+) -> None:
+    """And no less: what was kept leads on from where it is said to."""
+    records = [Record(seq, BEGINNING, b"x" * n) for seq, n in enumerate(sizes, 11)]
+    ring: Ring[Record] = Ring(entries, size)
+    for record in records:
+        ring.append(record.seq - 1, record.seq, len(record.payload), record)
+    kept = list(records)
+    after = keep_newest(kept, 10, max_entries=entries, max_bytes=size)
+    assert ring.since(after) == kept == records[after - 10 :]
+    assert ring.floor in (0, after)

@@ -628,6 +628,23 @@ def test_a_command_and_its_answer() -> None:
     assert "running" == answered.status, "asking is not doing"
 
 
+def test_who_ignores_a_command_leaves_it_to_others() -> None:
+    """A producer that has ended ignores a retry, which the gateway then accepts."""
+    state = state_after(
+        RunStarted(),
+        CommandCancel(id="c1"),
+        CommandAcknowledged(command="c1", result="ignored", reason="ended"),
+        CommandAcknowledged(command="c1", result="ignored", reason="again"),
+    )
+    assert ("ignored", "ended") == (state.commands["c1"].result, state.commands["c1"].answer)
+    state = state_after(
+        CommandAcknowledged(command="c1", result="accepted"),
+        CommandAcknowledged(command="c1", result="ignored"),
+        onto=state,
+    )
+    assert ("accepted", None) == (state.commands["c1"].result, state.commands["c1"].answer)
+
+
 def test_a_command_without_id_is_named_by_its_place() -> None:
     """Every command can be answered, also one that was published by hand."""
     assert ["seq-2"] == list(state_after(RunStarted(), CommandPause()).commands)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from broker.protocol.conversation import (
     BadMessage,
+    GiveCommand,
     Ping,
     RunMessages,
     Subscribe,
@@ -35,6 +36,12 @@ def said(frame: bytes) -> Any:
         (b'{"op":"subscribe","run":"r","id":null,"cursor":null}', Subscribe("r")),
         (b'{"op":"unsubscribe","run":"r"}', Unsubscribe("r")),
         (b'{"op":"unsubscribe","id":1.5}', Unsubscribe(id=1.5)),
+        (b'{"op":"command","run":"r","command":"cancel"}', GiveCommand("r", "cancel")),
+        (
+            b'{"op":"command","run":"r","command":"retry","by":"a","reason":"b","mode":"c",'
+            b'"idempotency_key":"k","id":7}',
+            GiveCommand("r", "retry", "b", "a", "c", "k", 7),
+        ),
         (b' {"id":"x" , "op":"ping"}', Ping("x")),
         (b'{"op":"ping"}', Ping()),
     ],
@@ -51,9 +58,17 @@ def test_what_can_be_said(text: bytes, action: object) -> None:
         (b"x", "malformed"),
         (b"[]", "Expected `object`"),
         (b"null", "Expected `object`"),
-        (b"{}", "the ops are subscribe, unsubscribe, ping"),
-        (b'{"op":"command"}', "the ops are subscribe, unsubscribe, ping"),
+        (b"{}", "the ops are subscribe, unsubscribe, command, ping"),
+        (b'{"op":"order"}', "the ops are subscribe, unsubscribe, command, ping"),
+        (b'{"op":"command"}', "`run`"),
+        (b'{"op":"command","run":"r"}', "`command`"),
+        (b'{"op":"command","run":"","command":"cancel"}', "is empty"),
+        (b'{"op":"command","run":"r","command":"cancel","id":[]}', "$.id"),
         (b'{"op":7}', "the ops are"),
+        (
+            b'{"op":"command","run":"r","command":"stop"}',
+            "the commands are cancel, retry, pause, resume",
+        ),
         (b'{"op":"subscribe"}', "`run`"),
         (b'{"op":"subscribe","run":7}', "$.run"),
         (b'{"op":"subscribe","run":""}', "is empty"),
