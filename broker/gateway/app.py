@@ -1,38 +1,47 @@
-"""The composition root: the one place where settings, streams, hubs and HTTP meet."""
+"""The gateway as HTTP: its parts (`compose.py`) behind routes, limits and addresses."""
 
-import asyncio
 import ipaddress
 import logging
-import random
-from collections.abc import AsyncIterator, Callable
+import os
+import time
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
+from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from aiohttp import web
 
 from broker import __version__
 from broker.errors import SettingsError
-from broker.gateway import cors, keys, routes
+from broker.gateway import commands, cors, keys, routes
+from broker.gateway.attempts import Attempts
+from broker.gateway.bundles import BundleLimits
+from broker.gateway.compose import Parts, Wanted, composed
+from broker.gateway.dispatch import Dispatch
 from broker.gateway.drain import Drain
+from broker.gateway.estimates import Estimates
 from broker.gateway.limits import Limits, Rate
+from broker.gateway.live_lists import ListLimits
 from broker.gateway.middleware import problems
-from broker.gateway.sockets import SocketLimits, Sockets
+from broker.gateway.origins import guard
+from broker.gateway.sockets import SocketLimits
+from broker.gateway.starting import Starting
+from broker.gateway.waiting import Waits
 from broker.hub.ports import Timing
-from broker.hub.registry import Registry, RegistryLimits
+from broker.hub.registry import RegistryLimits
 from broker.hub.run_hub import HubLimits
 from broker.metrics import Metrics
 from broker.model.bounds import Bounds
-from broker.model.cursor import epoch_of
+from broker.model.ids import Ulids
+from broker.runs.projector import ProjectorLimits
 from broker.settings import Settings
-from broker.stream.connection import Connection
-from broker.stream.deadletter import inspect
-from broker.stream.embedded import embedded_server
-from broker.stream.live import LiveRuns
-from broker.stream.topology import StreamSettings, ensure
+from broker.stream.topology import StreamSettings
 
 log = logging.getLogger(__name__)
 
+LINE_MAX: Final = 256 * 1024
+"""Bytes of a request line: `/v1/stream` names up to 1,000 runs in it."""
 KEEPALIVE: Final = 75.0
 """Seconds an idle connection stays open; aiohttp's deadline for request headers too."""
 
@@ -59,50 +68,43 @@ async def running(
     host, port = _address(settings)
     admin = _host_and_port(settings.admin_listen, "admin-listen") if settings.admin_listen else None
     metrics = metrics or Metrics()
-    timing = _timing()
     async with AsyncExitStack() as stack:
-        nats_url = settings.nats_url or await stack.enter_async_context(
-            embedded_server(Path(settings.data_dir), settings.nats_port)
+        parts = await stack.enter_async_context(composed(_wanted(settings), metrics))
+        app = web.Application(
+            middlewares=[problems, guard(_origins(settings))], client_max_size=settings.body_max
         )
-        live, reads, writes = [
-            await stack.enter_async_context(
-                Connection.connect(nats_url, name=f"progress-broker {purpose}", on_change=changed)
-            )
-            for purpose, changed in (
-                ("live", _noting(metrics)),
-                ("reads", None),
-                ("writes", None),
-            )
-        ]
-        stream_settings = StreamSettings(replicas=settings.replicas)
-
-        async def verify() -> str:
-            return epoch_of(await ensure(writes, stream_settings))
-
-        epoch = await verify()
-        runs = await stack.enter_async_context(
-            LiveRuns.running(live, reads, epoch=epoch, verify=verify, metrics=metrics)
+        app[keys.REGISTRY], app[keys.SOCKETS] = parts.registry, parts.sockets
+        app[keys.RUNS], app[keys.WRITES] = parts.runs, parts.writes
+        app[keys.LOGS] = parts.logs
+        new_id = Ulids(lambda: datetime.now(UTC), os.urandom)
+        app[keys.DISPATCH] = dispatch = Dispatch(
+            parts.registry, parts.runs, parts.writes, new_id=new_id, metrics=metrics
         )
-        registry = await stack.enter_async_context(
-            Registry.running(
-                runs, limits=_registry_limits(settings), timing=timing, metrics=metrics
-            )
+        app[keys.STARTING] = Starting(
+            parts.registry, parts.runs, parts.writes, new_id=new_id, metrics=metrics
         )
-        sockets = await stack.enter_async_context(
-            Sockets.running(
-                registry, runs, limits=_socket_limits(settings), timing=timing, metrics=metrics
-            )
-        )
-        runs.on_new_epoch = registry.renew
-        runs.spawn(inspect(writes, runs=runs, metrics=metrics))
-        app = web.Application(middlewares=[problems], client_max_size=settings.body_max)
-        app[keys.REGISTRY], app[keys.RUNS], app[keys.WRITES] = registry, runs, writes
-        app[keys.METRICS], app[keys.TIMING] = metrics, timing
+        app[keys.METRICS], app[keys.TIMING] = metrics, parts.timing
         app[keys.OPTIONS] = _options(settings)
-        app[keys.LIMITS] = limits = _limits(settings, timing, metrics)
-        app[keys.DRAIN] = drain = Drain(registry, sockets, limits.streams)
-        app[keys.SOCKETS] = sockets
-        app[keys.READY] = lambda: _why_not_ready(live, drain)
+        app[keys.LIMITS] = limits = _limits(settings, parts.timing, metrics)
+        parts.sockets.give = partial(commands.give, dispatch, limits)
+        app[keys.BUNDLES] = parts.bundles
+        app[keys.INDEX], app[keys.LIVE_LISTS] = parts.listed.runs, parts.listed.lists
+        app[keys.ESTIMATES] = estimates = Estimates(parts.histories, time.time)
+        parts.listed.lists.estimate = estimates.row
+        app[keys.ATTEMPTS] = Attempts(
+            parts.runs, bounds=Bounds(steps=settings.max_steps), metrics=metrics
+        )
+        app[keys.WAITS] = waits = await stack.enter_async_context(Waits.running())
+        app[keys.DRAIN] = drain = Drain(
+            limits.streams,
+            parts.registry,
+            parts.logs.hubs,
+            parts.sockets,
+            parts.bundles,
+            parts.listed.lists,
+            waits,
+        )
+        app[keys.READY] = lambda: _why_not_ready(parts, drain)
         app.on_response_prepare.append(cors.headers_for(_origins(settings)))
         routes.add_api(app)
         if admin is None:
@@ -110,8 +112,8 @@ async def running(
         else:
             await _listen(stack, _admin(app), *admin, flag="--admin-listen")
         url = await _listen(stack, app, host, port, flag="--listen", shares_port=shares_port)
-        log.info("progress-broker %s at %s, NATS at %s", __version__, url, _shown(nats_url))
-        yield Gateway(url, nats_url, drain)
+        log.info("progress-broker %s at %s, NATS at %s", __version__, url, _shown(parts.nats_url))
+        yield Gateway(url, parts.nats_url, drain)
 
 
 def _admin(app: web.Application) -> web.Application:
@@ -132,7 +134,13 @@ async def _listen(
     shares_port: bool = False,
 ) -> str:
     """Serve an application as long as the stack lives; gives its URL."""
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE, shutdown_timeout=1.0)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        keepalive_timeout=KEEPALIVE,
+        shutdown_timeout=1.0,
+        max_line_size=LINE_MAX,
+    )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     site = web.TCPSite(
@@ -152,9 +160,10 @@ async def _listen(
 def _host_and_port(text: str, name: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     host = host.strip("[]")
-    if not host or not port.isdigit() or int(port) > 65_535:
+    number = int(port) if port.isascii() and port.isdigit() and len(port) <= 5 else -1
+    if not host or not 0 <= number <= 65_535:
         raise SettingsError(f"--{name}={text!r} is not of the form HOST:PORT")
-    return host, int(port)
+    return host, number
 
 
 def _address(settings: Settings) -> tuple[str, int]:
@@ -172,9 +181,24 @@ def _address(settings: Settings) -> tuple[str, int]:
     return host, port
 
 
-def _timing() -> Timing:
-    loop = asyncio.get_running_loop()
-    return Timing(loop.time, loop.call_at, random.random)
+def _wanted(settings: Settings) -> Wanted:
+    return Wanted(
+        nats_url=settings.nats_url,
+        nats_port=settings.nats_port,
+        data_dir=settings.data_dir,
+        streams=StreamSettings(replicas=settings.replicas, log_batches=settings.log_batches),
+        registry=_registry_limits(settings),
+        sockets=_socket_limits(settings),
+        projector=ProjectorLimits(bounds=Bounds(steps=settings.max_steps)),
+        bundles=BundleLimits(
+            heartbeat=settings.heartbeat,
+            max_age=settings.max_age,
+            idle_timeout=settings.idle_timeout,
+            stall_timeout=settings.stall_timeout,
+        ),
+        lists=_list_limits(settings),
+        index_max=settings.index_max,
+    )
 
 
 def _registry_limits(settings: Settings) -> RegistryLimits:
@@ -194,6 +218,15 @@ def _socket_limits(settings: Settings) -> SocketLimits:
         high_water=settings.high_water,
         stall_timeout=settings.stall_timeout,
         allowed_origins=_origins(settings),
+    )
+
+
+def _list_limits(settings: Settings) -> ListLimits:
+    return ListLimits(
+        ttl=settings.hub_ttl,
+        heartbeat=settings.heartbeat,
+        idle_timeout=settings.idle_timeout,
+        stall_timeout=settings.stall_timeout,
     )
 
 
@@ -225,28 +258,16 @@ def _limits(settings: Settings, timing: Timing, metrics: Metrics) -> Limits:
         raise SettingsError(f"--trusted-proxies={settings.trusted_proxies!r}: {error}") from None
 
 
-def _why_not_ready(live: Connection, drain: Drain) -> str | None:
+def _why_not_ready(parts: Parts, drain: Drain) -> str | None:
     if drain.began:
         return "the gateway is stopping"
-    return None if live.connected else "NATS is not connected"
+    if not parts.live.connected:
+        return "NATS is not connected"
+    return parts.projector.why_not_ready() or parts.listed.why_not_ready()
 
 
 def _origins(settings: Settings) -> frozenset[str]:
     return frozenset(filter(None, map(str.strip, settings.allowed_origins.split(","))))
-
-
-def _noting(metrics: Metrics) -> Callable[[bool], None]:
-    """Keep the metrics of the connection that live events come over."""
-    seen = False
-
-    def changed(connected: bool) -> None:
-        nonlocal seen
-        metrics.nats_connected.set(connected)
-        if connected and seen:
-            metrics.nats_reconnects.inc()
-        seen = seen or connected
-
-    return changed
 
 
 def _bracketed(host: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 _METHODS = "GET, HEAD, POST"
-_HEADERS = "Content-Type, Last-Event-ID, If-None-Match"
+_HEADERS = "Content-Type, Idempotency-Key, Last-Event-ID, If-None-Match"
 _EXPOSED = "ETag, Location, Retry-After"
 
 Signal = Callable[[web.Request, web.StreamResponse], Awaitable[None]]

@@ -2,26 +2,28 @@
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from broker.errors import Draining
 from broker.gateway.limits import Streams
-from broker.hub.registry import Registry
-
-if TYPE_CHECKING:
-    from broker.gateway.sockets import Sockets
 
 _LAST: Final = 1.0
 """Seconds more that the last ones have for their last bytes."""
 
 
+class Drains(Protocol):
+    """Something that holds connections open."""
+
+    def drain(self, seconds: float) -> None:
+        """Let each go within so many seconds, at a time of its own."""
+
+
 class Drain:
     """Whether the gateway is stopping, and the orderly way to it."""
 
-    def __init__(self, registry: Registry, sockets: "Sockets", streams: Streams) -> None:
-        self._registry = registry
-        self._sockets = sockets
+    def __init__(self, streams: Streams, *holders: Drains) -> None:
         self._streams = streams
+        self._holders = holders
         self.began = False
 
     def refuse(self) -> None:
@@ -36,8 +38,8 @@ class Drain:
         not come at once. Returns when all have gone, soon after `seconds` at the latest.
         """
         self.began = True
-        self._registry.drain(seconds)
-        self._sockets.drain(seconds)
+        for holder in self._holders:
+            holder.drain(seconds)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds + _LAST):
                 await self._streams.all_closed()

@@ -1,13 +1,15 @@
 """History of a run: a page of its events, which may wait for the next, or all of them as NDJSON."""
 
-import asyncio
+from collections.abc import AsyncIterator
 from typing import Final
 
 from aiohttp import web
 
-from broker.errors import InvalidCursor, InvalidRequest, MalformedEvent, NotFound
+from broker.errors import InvalidCursor, MalformedEvent
 from broker.gateway.cursors import after_of
-from broker.gateway.keys import LIMITS, OPTIONS, REGISTRY, RUNS
+from broker.gateway.keys import LIMITS, REGISTRY, RUNS, WAITS
+from broker.gateway.parameters import whole_number
+from broker.gateway.parts import write_parts
 from broker.gateway.waiting import wait_of
 from broker.model.cursor import Cursor
 from broker.model.decode import decode
@@ -31,11 +33,9 @@ async def page(request: web.Request, key: RunKey) -> web.Response:
     after = await _begin(request, key)
     runs = request.app[RUNS]
     records = await _read(runs, key, after, limit + 1)
-    if not records and not after:
-        raise NotFound(key.run)
-    if not records and patience:
+    if not records and (patience or not after):
         hub = await request.app[REGISTRY].hub(key)
-        if await hub.beyond(after, patience):
+        if patience and await request.app[WAITS].beyond(request, hub, after, patience):
             records = await _read(runs, key, after, limit + 1)
     more = len(records) > limit
     items = b",".join(_lines(records[:limit], runs.epoch))
@@ -46,22 +46,28 @@ async def page(request: web.Request, key: RunKey) -> web.Response:
 
 
 async def history(request: web.Request, key: RunKey) -> web.StreamResponse:
+    """Every event after `?after=`, one per line."""
     limits = request.app[LIMITS]
     limits.polls.spend((limits.client(request), key))
     after = await _begin(request, key)
-    runs, patience = request.app[RUNS], request.app[OPTIONS].stall_timeout
+    runs = request.app[RUNS]
+    pages = runs.read(key, after)
+    first = await anext(pages, None)
+    if first is None and not after:
+        await request.app[REGISTRY].hub(key)
     response = web.StreamResponse(headers={"Content-Type": NDJSON, "Cache-Control": "no-store"})
-    async for page in runs.read(key, after):
-        if not response.prepared:
-            await response.prepare(request)
-        async with asyncio.timeout(patience):
-            await response.write(b"".join([line + b"\n" for line in _lines(page, runs.epoch)]))
-    if not response.prepared:
-        if not after:
-            raise NotFound(key.run)
-        await response.prepare(request)
+    await response.prepare(request)
+    await write_parts(request, response, _parts(first or [], pages, runs.epoch))
     await response.write_eof()
     return response
+
+
+async def _parts(
+    first: list[Record], others: AsyncIterator[list[Record]], epoch: str
+) -> AsyncIterator[bytes]:
+    yield b"".join([line + b"\n" for line in _lines(first, epoch)])
+    async for page in others:
+        yield b"".join([line + b"\n" for line in _lines(page, epoch)])
 
 
 async def _read(runs: LiveRuns, key: RunKey, after: int, most: int) -> list[Record]:
@@ -75,24 +81,26 @@ async def _read(runs: LiveRuns, key: RunKey, after: int, most: int) -> list[Reco
 
 
 async def _begin(request: web.Request, key: RunKey) -> int:
-    """The sequence in `after`, which must be one of this stream and not beyond its end."""
+    """The sequence in `after`, which must be one of this stream and not beyond its end.
+
+    Of a run whose events have expired the checkpoint tells the end. Raises NotFound without one.
+    """
     after = after_of(request)
     if after is None:
         return 0
     runs = request.app[RUNS]
     last = (await last_sequences(runs.reads, [key.subject])).get(key.subject)
     if last is None:
-        raise NotFound(key.run)
+        last = (await request.app[REGISTRY].hub(key)).seq
     if after.epoch != runs.epoch or after.seq > last:
         raise InvalidCursor(str(after), "after")
     return after.seq
 
 
 def _limit(request: web.Request) -> int:
-    text = request.query.get("limit", str(PAGE))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= LARGEST_PAGE:
-        raise InvalidRequest(f"limit={text[:32]!r} is not a number from 1 to {LARGEST_PAGE}")
-    return int(text)
+    if "limit" not in request.query:
+        return PAGE
+    return whole_number(request, "limit", least=1, most=LARGEST_PAGE)
 
 
 def _lines(records: list[Record], epoch: str) -> list[bytes]:

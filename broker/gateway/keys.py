@@ -6,17 +6,26 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from aiohttp import web
 
+from broker.gateway.dispatch import Dispatch
 from broker.gateway.drain import Drain
 from broker.gateway.limits import Limits
+from broker.gateway.log_joins import Logs
+from broker.gateway.starting import Starting
 from broker.hub.ports import Timing
 from broker.hub.registry import Registry
 from broker.metrics import Metrics
 from broker.model.subjects import DEFAULT_TENANT, RunKey
+from broker.runs.index import Index
 from broker.stream.connection import Connection
 from broker.stream.live import LiveRuns
 
 if TYPE_CHECKING:
+    from broker.gateway.attempts import Attempts
+    from broker.gateway.bundles import Bundles
+    from broker.gateway.estimates import Estimates
+    from broker.gateway.live_lists import LiveLists
     from broker.gateway.sockets import Sockets
+    from broker.gateway.waiting import Waits
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,9 +42,18 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 LIMITS: Final = web.AppKey("LIMITS", Limits)
 DRAIN: Final = web.AppKey("DRAIN", Drain)
 SOCKETS: Final[web.AppKey["Sockets"]] = web.AppKey("SOCKETS")
+BUNDLES: Final[web.AppKey["Bundles"]] = web.AppKey("BUNDLES")
+WAITS: Final[web.AppKey["Waits"]] = web.AppKey("WAITS")
 REGISTRY: Final = web.AppKey("REGISTRY", Registry)
 RUNS: Final = web.AppKey("RUNS", LiveRuns)
+LOGS: Final = web.AppKey("LOGS", Logs)
+DISPATCH: Final = web.AppKey("DISPATCH", Dispatch)
+INDEX: Final = web.AppKey("INDEX", Index)
+LIVE_LISTS: Final[web.AppKey["LiveLists"]] = web.AppKey("LIVE_LISTS")
+STARTING: Final = web.AppKey("STARTING", Starting)
 WRITES: Final = web.AppKey("WRITES", Connection)
+ATTEMPTS: Final[web.AppKey["Attempts"]] = web.AppKey("ATTEMPTS")
+ESTIMATES: Final[web.AppKey["Estimates"]] = web.AppKey("ESTIMATES")
 METRICS: Final = web.AppKey("METRICS", Metrics)
 OPTIONS: Final = web.AppKey("OPTIONS", Options)
 TIMING: Final = web.AppKey("TIMING", Timing)

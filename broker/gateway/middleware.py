@@ -20,15 +20,20 @@ RETRY_AFTER: Final = "1"
 
 _PROBLEMS: Final[dict[type[errors.BrokerError], tuple[int, str, str]]] = {
     errors.NotFound: (404, "run-not-found", "Run not found"),
+    errors.AttemptNotFound: (404, "attempt-not-found", "Attempt not found"),
+    errors.PipelineNotFound: (404, "pipeline-not-found", "Pipeline not found"),
     errors.InvalidName: (422, "invalid-id", "An id that cannot be"),
     errors.InvalidCursor: (422, "invalid-cursor", "Not a cursor of this stream"),
     errors.InvalidEvents: (422, "invalid-events", "Events refused"),
     errors.InvalidRequest: (422, "invalid-request", "Request refused"),
     errors.MalformedEvent: (422, "invalid-events", "Events refused"),
+    errors.UnsupportedType: (415, "unsupported-media-type", "A type of body that is not read"),
+    errors.ForeignOrigin: (403, "origin-refused", "A page of this origin may not do that"),
     errors.CommandRefused: (409, "command-refused", "The state of the run forbids it"),
     errors.Superseded: (409, "superseded", "The run has gone on meanwhile"),
     errors.TooLarge: (413, "too-large", "Too large"),
     errors.StreamUnavailable: (503, "stream-unavailable", "The event stream does not answer"),
+    errors.IndexNotBuilt: (503, "index-not-built", "The list of runs is being built"),
     errors.RateLimited: (429, "rate-limited", "Too much at once"),
     errors.Overloaded: (503, "overloaded", "A limit of this gateway is reached"),
     errors.Draining: (503, "draining", "The gateway is stopping"),
@@ -90,6 +95,10 @@ def problem_of(error: errors.BrokerError) -> Problem:
     extra: dict[str, Any] = {}
     if isinstance(error, errors.InvalidEvents):
         extra["errors"] = [{"index": index, "detail": text} for index, text in error.problems]
+    if isinstance(error, errors.InvalidParameter):
+        extra["parameter"] = error.parameter
+    if isinstance(error, errors.AttemptNotFound):
+        extra["attempts"] = error.there
     if isinstance(error, errors.Overloaded):
         extra |= {"limit": error.limit, "value": error.value}
     if isinstance(error, errors.RateLimited):

@@ -2,15 +2,38 @@
 
 from aiohttp import web
 
-from broker.gateway import cors, health, ingest, live, snapshot, websocket
+from broker.gateway import (
+    bulk,
+    commands,
+    cors,
+    estimates,
+    health,
+    ingest,
+    listing,
+    live,
+    logs,
+    many,
+    snapshot,
+    start,
+    websocket,
+)
 
 
 def add_api(app: web.Application) -> None:
     """The routes for clients."""
+    app.router.add_get("/v1/runs", listing.listing)
     app.router.add_get("/v1/runs/{run}", snapshot.snapshot)
     app.router.add_get("/v1/runs/{run}/events", live.events)
     app.router.add_post("/v1/runs/{run}/events", ingest.ingest)
+    app.router.add_get("/v1/runs/{run}/logs", logs.logs)
+    app.router.add_get("/v1/runs/{run}/estimate", estimates.run_estimate)
+    app.router.add_post(commands.ROUTE, commands.command)
+    app.router.add_post("/v1/commands", bulk.bulk)
+    app.router.add_get("/v1/pipelines", estimates.pipelines)
+    app.router.add_get("/v1/pipelines/{pipeline}", estimates.pipeline)
+    app.router.add_post("/v1/pipelines/{pipeline}/runs", start.start)
     app.router.add_post("/v1/events", ingest.ingest)
+    app.router.add_get("/v1/stream", many.stream)
     app.router.add_get("/v1/ws", websocket.websocket)
     app.router.add_route("OPTIONS", "/v1/{path:.*}", cors.preflight)
 

@@ -5,10 +5,10 @@ sends is read.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Set
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from broker.gateway.carrier import Carrier
 from broker.hub.ports import Timing
 from broker.metrics import Metrics
 from broker.protocol import websocket
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from broker.gateway.subscriptions import Key, Subscription
 
 MESSAGE_MAX: Final = 16 * 1024
-NO_TASKS: Final[frozenset[asyncio.Task[None]]] = frozenset()
 _BURST: Final = 64
 """Frames read at once, before others have their turn."""
 
@@ -34,56 +33,44 @@ class Ways(NamedTuple):
     metrics: Metrics
 
 
-class Socket(asyncio.Protocol):
+class Socket(Carrier["Subscription"]):
     """Reads what a client says, and does it."""
 
     __slots__ = (
         "_asleep",
-        "_drained",
         "_reader",
-        "_transport",
         "_ways",
         "bad",
-        "closing_at",
-        "due",
-        "expires_at",
+        "client",
+        "commands",
         "heard_at",
-        "held",
-        "moved_at",
         "pinged_at",
         "subscriptions",
-        "tasks",
-        "unsent",
-        "waiting",
-        "write",
     )
 
-    def __init__(self, transport: asyncio.Transport, ways: Ways, *, expires_at: float) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, ways: Ways, client: str, *, expires_at: float
+    ) -> None:
         now = ways.timing.now()
-        self._transport = transport
+        super().__init__(transport, now, expires_at=expires_at)
         self._ways = ways
-        self.write = transport.write
+        self.client = client
+        """Who it is, for limits."""
+        self.commands = 0
+        """How many are being carried out for it."""
         self.subscriptions: dict[Key, Subscription] = {}
         self.bad = 0
         """Messages that were refused."""
-        self.waiting: deque[Subscription] | None = None
-        """Subscriptions whose run is not being opened yet."""
-        self.tasks: Set[asyncio.Task[None]] = NO_TASKS
-        """What opens runs for it."""
-        self.held = False
-        """Whether more bytes lie unsent than the high-water mark."""
-        self.unsent, self.moved_at = 0, now
-        """How many, at the last look at a held socket, and when it last took some."""
         self.heard_at = self.pinged_at = now
-        self.expires_at = expires_at
-        self.due = now
-        """When the sweep has to look at it."""
-        self.closing_at: float | None = None
         self._reader: websocket.Reader | None = None
         """Only while something is half read."""
         self._asleep = False
         """Whether reading goes on by itself in a moment."""
-        self._drained: asyncio.Event | None = None
+
+    @property
+    def served(self) -> "dict[Key, Subscription]":
+        """Its subscriptions."""
+        return self.subscriptions
 
     # The connection.
 
@@ -96,34 +83,14 @@ class Socket(asyncio.Protocol):
             self._read()
 
     def pause_writing(self) -> None:
-        now = self._ways.timing.now()
-        self.held, self.due = True, now
-        self.unsent, self.moved_at = self.pending(), now
-        for subscription in self.subscriptions.values():
-            if subscription.client is not None:
-                subscription.client.hold(now)
+        self._hold(self._ways.timing.now())
         if self.closing_at is None:
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         """Let the subscriptions go on in turn, until one of them fills the socket again."""
-        self.held = False
-        if self.closing_at is not None:
-            return
-        for key in list(self.subscriptions):
-            if self.held:
-                return
-            subscription = self.subscriptions.pop(key, None)
-            if subscription is not None:
-                self.subscriptions[key] = subscription  # its turn comes again after all others
-                if subscription.client is not None:
-                    subscription.client.resume()
-        if not self.held:
-            if self._drained is not None:
-                self._drained.set()
-                self._drained = None
-            if not self._asleep:
-                self._read()
+        if self._go_on() and not self._asleep:
+            self._read()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._reader = None
@@ -131,29 +98,6 @@ class Socket(asyncio.Protocol):
             self.closing_at = self._ways.timing.now()
         self._let_go()
         self._ways.gone(self)
-
-    def pending(self) -> int:
-        """Bytes that the connection has not taken."""
-        return self._transport.get_write_buffer_size()
-
-    def abort(self) -> None:
-        """Close the connection now."""
-        self._transport.abort()
-
-    def stuck_for(self, now: float) -> float:
-        """Seconds since the client of a held socket last took a byte."""
-        unsent = self.pending()
-        if unsent < self.unsent:
-            self.moved_at = now
-        self.unsent = unsent
-        return now - self.moved_at
-
-    async def drained(self) -> None:
-        """Wait until the socket takes more."""
-        while self.held:
-            if self._drained is None:
-                self._drained = asyncio.Event()
-            await self._drained.wait()
 
     # Reading.
 
@@ -216,6 +160,4 @@ class Socket(asyncio.Protocol):
         for subscription in subscriptions.values():
             if subscription.client is not None:
                 subscription.client.gone()
-        self.waiting = None
-        for task in self.tasks:
-            task.cancel()
+        self._open_no_more()

@@ -1,9 +1,7 @@
-"""Every WebSocket of the gateway: taken over here, swept here, and its runs opened here."""
+"""Every WebSocket of the gateway: taken over here, and swept here."""
 
 import asyncio
 import logging
-import math
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -11,18 +9,19 @@ from typing import Final, Self
 
 import msgspec
 
-from broker.errors import BrokerError, StreamUnavailable
-from broker.gateway.cursors import seq_of, still_kept
-from broker.gateway.middleware import problem_of
-from broker.gateway.socket import NO_TASKS, Socket, Ways
+from broker.errors import StreamUnavailable
+from broker.gateway.dispatch import Order
+from broker.gateway.log_joins import Logs
+from broker.gateway.socket import Socket, Ways
+from broker.gateway.socket_commands import COMMANDS_MAX, Give, carry_out, refuse
+from broker.gateway.subscribing import Subscribing
 from broker.gateway.subscriptions import Subscription, hear
 from broker.hub.ports import Timing
 from broker.hub.registry import Registry
-from broker.hub.run_hub import RunHub
-from broker.hub.subscriber import Subscriber
 from broker.metrics import Metrics
+from broker.model.subjects import RunKey
 from broker.protocol.close import Close
-from broker.protocol.conversation import tell
+from broker.protocol.conversation import GiveCommand, tell
 from broker.protocol.websocket import PING
 from broker.stream.live import LiveRuns
 
@@ -30,11 +29,8 @@ log = logging.getLogger(__name__)
 
 SWEEP: Final = 0.5
 """Seconds between two looks at the sockets that need one."""
-OPENING_MAX: Final = 32
-"""Runs being opened for one socket at a time; the others wait in order."""
 CLOSING: Final = 2.0
 """Seconds that a client has to answer a close."""
-_TRIES: Final = 3
 
 
 class SocketLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,25 +44,27 @@ class SocketLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sockets:
-    """Owns the tasks that open runs, and the one sweep. Made by `running`."""
+    """Owns the tasks that open runs or give commands, and the one sweep. Made by `running`."""
 
     def __init__(
         self,
         registry: Registry,
         runs: LiveRuns,
+        logs: Logs,
         *,
         limits: SocketLimits,
         timing: Timing,
         metrics: Metrics,
     ) -> None:
         self.limits = limits
-        self._registry = registry
-        self._runs = runs
+        self.give: Give = _nothing_to_give
+        """How a command is given to a run; set by who joins the parts."""
+        self._subscribing = Subscribing(registry, runs, logs, timing=timing, metrics=metrics)
         self._timing = timing
         self._metrics = metrics
         self._open: dict[Socket, Callable[[], None]] = {}
-        self._tasks: asyncio.TaskGroup | None = None
-        self._ways = Ways(partial(_hear, self._wanted), self._gone, timing, metrics)
+        hear = partial(_hear, self._subscribing.open, self._commanded)
+        self._ways = Ways(hear, self._gone, timing, metrics)
 
     @classmethod
     @asynccontextmanager
@@ -74,30 +72,33 @@ class Sockets:
         cls,
         registry: Registry,
         runs: LiveRuns,
+        logs: Logs,
         *,
         limits: SocketLimits,
         timing: Timing,
         metrics: Metrics,
     ) -> AsyncIterator[Self]:
         """Sockets that live as long as the block; then they are told that the gateway restarts."""
-        sockets = cls(registry, runs, limits=limits, timing=timing, metrics=metrics)
+        sockets = cls(registry, runs, logs, limits=limits, timing=timing, metrics=metrics)
         async with asyncio.TaskGroup() as tasks:
-            sockets._tasks = tasks
+            sockets._subscribing.tasks = tasks
             sweep = tasks.create_task(sockets._sweep_forever(), name="socket sweep")
             try:
                 yield sockets
             finally:
                 sweep.cancel()
-                sockets._tasks = None
+                sockets._subscribing.tasks = None
                 for socket in list(sockets._open):
                     socket.close(Close.RESTART)
                     socket.finish()
 
-    def take(self, transport: asyncio.Transport, closed: Callable[[], None]) -> Socket:
-        """A socket for a connection; `closed` is called when it is gone."""
+    def take(
+        self, transport: asyncio.Transport, closed: Callable[[], None], client: str = ""
+    ) -> Socket:
+        """A socket for a client's connection; `closed` is called when it is gone."""
         now = self._timing.now()
         max_age = self.limits.max_age * (0.8 + 0.2 * self._timing.random())
-        socket = Socket(transport, self._ways, expires_at=now + max_age)
+        socket = Socket(transport, self._ways, client, expires_at=now + max_age)
         self._open[socket] = closed
         self._metrics.websockets.set(len(self._open))
         return socket
@@ -118,79 +119,19 @@ class Sockets:
         self._open.pop(socket)()
         self._metrics.websockets.set(len(self._open))
 
-    # Runs.
+    # Commands.
 
-    def _wanted(self, subscription: Subscription) -> None:
-        """Open the run of a subscription, or let it wait until others of its socket are open."""
-        socket = subscription.socket
-        if self._tasks is None:
+    def _commanded(self, socket: Socket, asked: GiveCommand) -> None:
+        """Give a command, unless its socket has many under way."""
+        if self._subscribing.tasks is None:
             return
-        socket.waiting = socket.waiting or deque()
-        socket.waiting.append(subscription)
-        if len(socket.tasks) < OPENING_MAX:
-            task = self._tasks.create_task(self._work(socket), name="open runs of a socket")
-            socket.tasks = {*socket.tasks, task}
-
-    async def _work(self, socket: Socket) -> None:
-        """Open what waits, until nothing does."""
-        while socket.waiting:
-            subscription = socket.waiting.popleft()
-            if subscription.wanted:
-                await self._serve(subscription)
-        socket.waiting = None
-        # At once, not when it is done: what comes now needs another.
-        socket.tasks = socket.tasks - {asyncio.current_task()} or NO_TASKS
-
-    async def _serve(self, subscription: Subscription) -> None:
-        socket = subscription.socket
-        try:
-            for _ in range(_TRIES):
-                if await self._joined(subscription):
-                    return
-            raise StreamUnavailable("open a run", "it was closed meanwhile")
-        except BrokerError as error:
-            await socket.drained()
-            if subscription.wanted:
-                problem = problem_of(error)
-                subscription.close()
-                subscription.refuse(problem.name, problem.detail, **problem.extra)
-        except Exception:
-            log.exception("opening a run for a WebSocket")
-            socket.close(Close.INTERNAL)
-
-    async def _joined(self, subscription: Subscription) -> bool:
-        """Let a subscription join its run; False if the run was closed meanwhile."""
-        hub = await self._registry.hub(subscription.run)
-        view, text = subscription.view, subscription.cursor
-        seq = await seq_of(text, hub, self._runs) if text is not None else None
-        begin = seq if text is not None else (0 if view.contiguous else None)
-        if begin and view.contiguous and not await still_kept(begin, hub, self._runs):
-            begin = None
-        await subscription.socket.drained()
-        if not subscription.wanted:
-            return True
-        if not self._registry.holds(hub):
-            return False
-        self._join(subscription, hub, begin)
-        return True
-
-    def _join(self, subscription: Subscription, hub: RunHub, begin: int | None) -> None:
-        messages = subscription.messages
-        came_with = subscription.cursor
-
-        def hello(resumed: bool) -> bytes:
-            said: dict[str, object] = {"resumed": resumed and came_with is not None}
-            if came_with is not None:
-                self._metrics.resumes.labels("resumed" if resumed else "snapshot").inc()
-                said["from"] = came_with[:64]
-            said["head"] = str(hub.cursor)
-            return messages.message("hello", msgspec.json.encode(said))
-
-        client = Subscriber(subscription, now=self._timing.now(), expires_at=math.inf)
-        subscription.client = client
-        subscription.cursor = None
-        self._metrics.opens.labels("ws", subscription.view.name).inc()
-        hub.join(client, subscription.view, messages, begin, hello)
+        if socket.commands >= COMMANDS_MAX:
+            refuse(socket, asked)
+            return
+        socket.commands += 1
+        self._subscribing.tasks.create_task(
+            carry_out(socket, asked, self.give), name="give a command"
+        )
 
     # The sweep.
 
@@ -225,5 +166,14 @@ class Sockets:
             socket.due = min(socket.expires_at, now + heartbeat)
 
 
-def _hear(wanted: Callable[[Subscription], None], socket: Socket, text: bytes) -> None:
-    hear(socket, text, wanted)
+async def _nothing_to_give(client: str, key: RunKey, order: Order) -> str:
+    raise StreamUnavailable("give a command", "the gateway is starting")
+
+
+def _hear(
+    wanted: Callable[[Subscription], None],
+    commanded: Callable[[Socket, GiveCommand], None],
+    socket: Socket,
+    text: bytes,
+) -> None:
+    hear(socket, text, wanted, commanded)

@@ -5,12 +5,14 @@ from typing import Final
 
 import msgspec
 
+from broker.gateway.line_queries import Asked, asked_by
 from broker.gateway.socket import Socket
 from broker.hub.subscriber import Subscriber
 from broker.model.subjects import DEFAULT_TENANT, RunKey
 from broker.protocol.close import Close
 from broker.protocol.conversation import (
     BadMessage,
+    GiveCommand,
     Id,
     Ping,
     RunMessages,
@@ -23,6 +25,7 @@ from broker.views.message import View
 from broker.views.native import VIEWS
 
 SUBSCRIPTIONS_MAX: Final = 1_000
+LOGS_VIEW: Final = "logs"
 PATIENCE: Final = 10
 """Messages that are refused before the socket is closed."""
 
@@ -38,12 +41,13 @@ class Subscription:
 
     __slots__ = ("client", "cursor", "id", "key", "run", "socket", "view", "write")
 
-    def __init__(self, socket: Socket, asked: Subscribe, view: View) -> None:
+    def __init__(self, socket: Socket, asked: Subscribe, view: View | Asked) -> None:
         self.socket = socket
         self.run = RunKey(DEFAULT_TENANT, asked.run)
         self.view = view
+        """What is shown: a view of the run, or the lines of its log that are asked for."""
         self.id: Id = asked.run if asked.id is None else asked.id
-        self.key: Key = (asked.run, view.name, _text(self.id))
+        self.key: Key = (asked.run, asked.view, _text(self.id))
         self.cursor = asked.cursor
         self.write = socket.write
         self.client: Subscriber | None = None
@@ -79,7 +83,12 @@ class Subscription:
         self.socket.abort()
 
 
-def hear(socket: Socket, text: bytes, opened: Callable[[Subscription], None]) -> None:
+def hear(
+    socket: Socket,
+    text: bytes,
+    opened: Callable[[Subscription], None],
+    commanded: Callable[[Socket, GiveCommand], None],
+) -> None:
     """Do what a message asks; `opened` is called with a subscription that wants its run."""
     try:
         asked = read(text)
@@ -87,6 +96,8 @@ def hear(socket: Socket, text: bytes, opened: Callable[[Subscription], None]) ->
             _subscribe(socket, asked, opened)
         elif isinstance(asked, Unsubscribe):
             _unsubscribe(socket, asked)
+        elif isinstance(asked, GiveCommand):
+            commanded(socket, asked)
         elif isinstance(asked, Ping):
             socket.write(tell("pong", None, id=asked.id))
     except BadMessage as bad:
@@ -96,9 +107,10 @@ def hear(socket: Socket, text: bytes, opened: Callable[[Subscription], None]) ->
 
 
 def _subscribe(socket: Socket, asked: Subscribe, opened: Callable[[Subscription], None]) -> None:
-    view = VIEWS.get(asked.view)
+    view = asked_by(asked) if asked.view == LOGS_VIEW else VIEWS.get(asked.view)
     if view is None:
-        raise BadMessage(f"the view is one of {', '.join(VIEWS)}", asked.run, asked.id)
+        names = ", ".join([*VIEWS, LOGS_VIEW])
+        raise BadMessage(f"the view is one of {names}", asked.run, asked.id)
     subscription = Subscription(socket, asked, view)
     if subscription.key in socket.subscriptions:
         raise BadMessage(

@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from broker.gateway.keys import DRAIN, LIMITS, SOCKETS
+from broker.gateway.origins import welcome
 from broker.gateway.sinks import release, transport_of
 from broker.protocol import handshake
 from broker.protocol.problem import MEDIA_TYPE
@@ -27,7 +28,7 @@ async def websocket(request: web.Request) -> web.StreamResponse:
     except BaseException:
         closed()
         raise
-    socket = sockets.take(transport, closed)
+    socket = sockets.take(transport, closed, who)
     early = request.protocol._message_tail  # what came right behind the request
     release(request, transport, socket, high_water=sockets.limits.high_water)
     socket.write(handshake.answer(request.headers["Sec-WebSocket-Key"]) + sockets.hello(socket))
@@ -40,11 +41,7 @@ async def websocket(request: web.Request) -> web.StreamResponse:
 def _welcome(request: web.Request, allowed: frozenset[str]) -> bool:
     """Whether the page that connects may: a browser lets every page try, and sends its cookies."""
     origins = request.headers.getall("Origin", [])
-    if not origins or "*" in allowed:
-        return True
-    return len(origins) == 1 and (
-        origins[0] in allowed or handshake.same_origin(origins[0], request.host)
-    )
+    return not origins or welcome(origins, request.host, allowed)
 
 
 def _refused(refusal: handshake.Refusal) -> web.Response:

@@ -192,4 +192,6 @@ async def test_a_held_request_does_not_hold_the_process(tmp_path: Path) -> None:
             await wire.send("GET", path("r1", f"?wait=60&after={cursor}"))
             assert 200 == (await ask(url, "/healthz")).status
             process.tell(signal.SIGTERM)
+            answer = await wire.answer()
+            assert (200, cursor) == (answer.status, answer.json()["cursor"])
             assert 0 == await process.ended(8)

@@ -82,6 +82,7 @@ async def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
         cursor = (await b.snapshot("r1"))["cursor"]
         epoch = cursor.split("-")[0]
         bad_limits = ["0", "-1", "1001", "x", "1e2", "", "%D9%A3", "9" * 5000]
+        bad_limits += ["0" * 8 + "1" + "9" * n for n in (7, 5000)]
         bad_cursors = ["x", f"{epoch}-2", "other-1", f"{epoch}-01", f"{cursor}%20", "-" * 900]
         for kind in ("application/json", "application/x-ndjson"):
             for query in [f"after={text}" for text in bad_cursors]:

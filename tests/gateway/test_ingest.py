@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.gateway import ingest
+from broker.gateway import body
 from broker.stream.topology import LOGS
 from tests.gateway.runs import completed, started, step_progress
 from tests.gateway.serving import Broker, broker
@@ -175,7 +175,7 @@ async def test_a_body_of_a_hundred_thousand_bytes_in_pieces_is_one_body(tmp_path
 async def test_a_body_that_stalls_is_not_waited_for_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest, "BODY_TIMEOUT", 0.2)
+    monkeypatch.setattr(body, "BODY_TIMEOUT", 0.2)
     async with broker(tmp_path) as b, Wire.connect(b.url) as wire:
         await wire.send("POST", path("r1", "/events"), {"Content-Length": "100"})
         answer = await wire.answer()
@@ -201,3 +201,17 @@ async def test_a_thousand_events_in_a_body_keep_their_order(tmp_path: Path) -> N
         records = await b.nats.records("r1")
         assert list(range(5000)) == [json.loads(record.payload)["current"] for record in records]
         assert {key_of("r1").subject: 5000} == await b.nats.subjects()
+
+
+async def test_a_broken_character_in_an_array_is_named_by_its_index(tmp_path: Path) -> None:
+    """The array as a whole is no JSON; its elements are looked at one by one."""
+    async with broker(tmp_path) as b:
+        good = b'{"type":"a.b"}'
+        for bad in (b'{"type":"a.b","x":"\\ud800"}', b'{"type":"a.b","x":}', b"x", b""):
+            body = b"[" + b",".join([good, bad, good]) + b"]"
+            answer = await b.post(path("r1", "/events"), body)
+            assert (422, [1]) == (
+                answer.status,
+                [error["index"] for error in answer.json()["errors"]],
+            )
+        assert {} == await b.nats.subjects()

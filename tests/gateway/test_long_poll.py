@@ -119,6 +119,40 @@ async def test_who_goes_while_waiting_leaves_nothing_behind(tmp_path: Path) -> N
         await until(forgotten)
 
 
+@pytest.mark.parametrize("rest", ["?", "/events?"])
+async def test_who_goes_is_not_waited_for(tmp_path: Path, rest: str) -> None:
+    """The run leaves memory long before the wait would have been over."""
+    async with broker(tmp_path, hub_ttl=0.1) as b:
+        await b.publish("r1", started())
+        tag = await etag(b)
+        target = path("r1", f"{rest}wait=60&after={tag[1:-1]}")
+        request = await held(b, target, headers=PAGE if "events" in rest else {})
+        request.cancel()
+        await asyncio.wait([request])
+
+        async def forgotten() -> bool:
+            return await b.metric("hubs") == 0
+
+        await until(forgotten)
+
+
+async def test_a_drain_answers_who_waits(tmp_path: Path) -> None:
+    """At once and whole: with what is known, that nothing changed, and an empty page."""
+    async with broker(tmp_path) as b:
+        await b.publish("r1", started())
+        tag = await etag(b)
+        by_cursor = await held(b, path("r1", f"?wait=60&after={tag[1:-1]}"))
+        by_tag = await held(b, path("r1", "?wait=60"), headers={"If-None-Match": tag})
+        page = await held(b, path("r1", f"/events?wait=60&after={tag[1:-1]}"), headers=PAGE)
+        async with asyncio.timeout(5):
+            await b.gateway.drain.run(3600)
+            answers = await asyncio.gather(by_cursor, by_tag, page)
+        assert [200, 304, 200] == [answer.status for answer in answers]
+        assert (tag, {"items": []}) == (answers[0].headers["etag"], answers[2].json())
+        late = await b.get(path("r1", "?wait=60"), headers={"If-None-Match": tag})
+        assert 304 == late.status
+
+
 async def test_an_empty_page_waits_for_the_next_event(tmp_path: Path) -> None:
     async with broker(tmp_path) as b:
         await b.publish("r1", started())
@@ -153,7 +187,9 @@ async def test_an_empty_page_after_the_wait(tmp_path: Path) -> None:
         assert (200, {"items": []}) == (answer.status, answer.json())
 
 
-@pytest.mark.parametrize("wait", ["x", "-1", "61", "nan", "inf", "1e9", "", "0x10", "1,5"])
+@pytest.mark.parametrize(
+    "wait", ["x", "-1", "61", "nan", "inf", "1e9", "", "0x10", "1,5", "1_0", "%D9%A3"]
+)
 async def test_a_wait_that_is_none_is_refused(tmp_path: Path, wait: str) -> None:
     async with broker(tmp_path) as b:
         await b.publish("r1", started())

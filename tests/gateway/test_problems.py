@@ -55,7 +55,7 @@ async def test_a_mistake_of_ours_does_not_show_the_inside(
     def broken(condition: str | None, tag: str) -> bool:
         raise RuntimeError("the secret of /etc/passwd")
 
-    monkeypatch.setattr(snapshot, "_has", broken)
+    monkeypatch.setattr(snapshot, "has_tag", broken)
     async with broker(tmp_path) as b:
         await b.publish("r1", started())
         answer = await b.get(path("r1"))

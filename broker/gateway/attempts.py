@@ -1,0 +1,129 @@
+"""`?attempt=`: a run as it stood when one of its earlier attempts ended.
+
+A state holds of earlier attempts only how they ended. Their steps are folded from the stored
+events again, up to the one that begins a later attempt. What comes after that changes an earlier
+attempt no more, so that such a state is kept as it is, as long as there is room.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+from aiohttp import web
+
+from broker.errors import AttemptNotFound, InvalidParameter, MalformedEvent
+from broker.metrics import Metrics
+from broker.model.bounds import Bounds
+from broker.model.cursor import Cursor
+from broker.model.decode import decode
+from broker.model.events import LARGEST
+from broker.model.evolve import Fold, begins_later
+from broker.model.record import Record
+from broker.model.state import RunState, initial
+from broker.model.subjects import RunKey
+from broker.stream.live import LiveRuns
+from broker.views.native import snapshot_json
+
+MAX_AGE: Final = 60
+"""Seconds that others may keep what will not change."""
+BYTES_MOST: Final = 32 * 1024 * 1024
+READS: Final = 4
+"""Runs that are read again at a time."""
+
+_DIGITS: Final = len(str(LARGEST))
+
+_Place: TypeAlias = tuple[str, RunKey, int]
+Past: TypeAlias = tuple[Cursor, bytes]
+"""The last cursor of an attempt, and the snapshot there."""
+
+
+def attempt_of(request: web.Request) -> int | None:
+    """The attempt in `?attempt=`. Raises InvalidParameter."""
+    text = request.query.get("attempt")
+    if text is None:
+        return None
+    number = int(text) if len(text) <= _DIGITS and text.isascii() and text.isdigit() else 0
+    if not 1 <= number <= LARGEST:
+        raise InvalidParameter("attempt", f"{text[:32]!r} is not a number from 1 to {LARGEST}")
+    return number
+
+
+class Attempts:
+    """Snapshots of earlier attempts; those last asked for are kept."""
+
+    def __init__(
+        self, runs: LiveRuns, *, bounds: Bounds, metrics: Metrics, bytes_most: int = BYTES_MOST
+    ) -> None:
+        self._runs = runs
+        self._bounds = bounds
+        self._metrics = metrics
+        self._bytes_most = bytes_most
+        self._kept: OrderedDict[_Place, Past] = OrderedDict()
+        self._size = 0
+        self._reads = asyncio.Semaphore(READS)
+
+    async def past(self, key: RunKey, attempt: int, state: RunState) -> Past:
+        """An attempt of a run that is at a later one by now, as `state` tells.
+
+        Raises AttemptNotFound, StreamUnavailable.
+        """
+        if attempt > state.attempt:
+            raise self._missing(key, attempt, state, expired=False)
+        place = (self._runs.epoch, key, attempt)
+        async with self._reads:
+            kept = self._kept.get(place)
+            if kept is not None:
+                self._kept.move_to_end(place)
+                self._metrics.attempt_snapshots.labels(outcome="kept").inc()
+                return kept
+            folded = await self._folded(key, attempt)
+        told = next((past for past in state.attempts if past.attempt == attempt), None)
+        if folded is None or (told is not None and told.started_at != folded.started_at):
+            forgotten = "attempts" in state.truncated and attempt < state.attempts[0].attempt
+            raise self._missing(key, attempt, state, expired=told is not None or forgotten)
+        self._metrics.attempt_snapshots.labels(outcome="folded").inc()
+        found = Cursor(place[0], folded.seq), snapshot_json(folded, place[0])
+        self._keep(place, found)
+        return found
+
+    def _missing(
+        self, key: RunKey, attempt: int, state: RunState, *, expired: bool
+    ) -> AttemptNotFound:
+        self._metrics.attempt_snapshots.labels(outcome="missing").inc()
+        there = [*(past.attempt for past in state.attempts), state.attempt]
+        return AttemptNotFound(key.run, attempt, there, expired=expired)
+
+    async def _folded(self, key: RunKey, attempt: int) -> RunState | None:
+        """The state at the attempt's end; None where the stored events tell of none such."""
+        fold = Fold(initial(key.tenant, key.run), self._bounds)
+        async for page in self._runs.read(key, 0):
+            end = _first_later(page, attempt)
+            fold.extend(page[:end])
+            if end is not None:
+                break
+        state = fold.state
+        return state if state.events and state.attempt == attempt else None
+
+    def _keep(self, place: _Place, found: Past) -> None:
+        if place not in self._kept:
+            self._kept[place] = found
+            self._size += len(found[1])
+        while self._kept and self._size > self._bytes_most:
+            _, (_, snapshot) = self._kept.popitem(last=False)
+            self._size -= len(snapshot)
+        self._metrics.attempt_snapshot_bytes.set(self._size)
+
+
+def _first_later(page: Sequence[Record], attempt: int) -> int | None:
+    """Where a page has the first event that begins a later attempt."""
+    for at, record in enumerate(page):
+        if b'"attempt"' not in record.payload and b"\\u" not in record.payload:
+            continue
+        try:
+            event = decode(record.payload)
+        except MalformedEvent:
+            continue
+        if begins_later(event, attempt):
+            return at
+    return None

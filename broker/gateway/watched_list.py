@@ -1,0 +1,144 @@
+"""One list that clients watch: what they were shown, and what is to be told of it next.
+
+What is shown is an object `{"rows": {run: row}, "order": [run, …], "counts": {…}, "next"?}`; a
+merge patch of it names the rows that changed, came and left. Nothing in here awaits.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from broker.hub.fan import Fan
+from broker.hub.ports import Timing
+from broker.hub.subscriber import Subscriber
+from broker.metrics import Metrics
+from broker.model.patch import diff
+from broker.protocol.sse import Framing
+from broker.runs.index import Index, Row
+from broker.runs.query import Query
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class WatchedList:
+    """The page of one query, live. Clients of the same transport share every byte."""
+
+    def __init__(
+        self,
+        query: Query,
+        index: Index,
+        show: Callable[[Row], dict[str, Any]],
+        *,
+        timing: Timing,
+        metrics: Metrics,
+    ) -> None:
+        self.query = query
+        self.used_at = self.looked_at = self.changed_at = timing.now()
+        self._index = index
+        self._show = show
+        self._timing = timing
+        self._metrics = metrics
+        self._fans: dict[str, Fan] = {}
+        self._fan_of: dict[Subscriber, Fan] = {}
+        self._asked = -1
+        """The version of the index that was asked last."""
+        self._changes = 0
+        """How often what is shown has changed; a client's cursor is such a number."""
+        self._versions: dict[str, int] = {}
+        self._shown: dict[str, Any] = {}
+        self._snapshots: dict[str, bytes] = {}
+        """The framed snapshot by framing, until the next change."""
+
+    @property
+    def clients(self) -> list[Subscriber]:
+        """Every client."""
+        return list(self._fan_of)
+
+    def refresh(self) -> None:
+        """Ask the index again if it has changed, and tell the clients what is different."""
+        now = self.looked_at = self._timing.now()
+        if self._asked == self._index.version:
+            return
+        page = self._index.page(self.query)
+        self._asked = self._index.version
+        before = self._shown.get("rows", {})
+        rows = {
+            found.summary.run: before[found.summary.run]
+            if self._versions.get(found.summary.run) == found.version
+            else self._show(found)
+            for found in page.rows
+        }
+        self._versions = {found.summary.run: found.version for found in page.rows}
+        shown: dict[str, Any] = {"rows": rows, "order": list(rows), "counts": page.counts}
+        if page.next is not None:
+            shown["next"] = page.next
+        patch = diff(self._shown, shown)
+        if not patch:
+            return
+        self._shown = shown
+        self._changes += 1
+        self._snapshots.clear()
+        self.changed_at = now
+        encoded = _encode(patch) if self._fans else b""
+        for fan in self._fans.values():
+            written = fan.write(fan.framing.message("patch", encoded), now)
+            self._metrics.frames_out.inc(written)
+
+    def join(self, client: Subscriber, framing: Framing, hello: bytes) -> None:
+        """Serve a client from the whole list on."""
+        fan = self._fans.get(framing.name)
+        if fan is None:
+            fan = self._fans[framing.name] = Fan(framing, now=self._timing.now())
+        client.hub = self
+        self._fan_of[client] = fan
+        fan.put(client, keeps_up=True)
+        client.write(hello + self._snapshot(framing))
+
+    def _snapshot(self, framing: Framing) -> bytes:
+        framed = self._snapshots.get(framing.name)
+        if framed is None:
+            framed = framing.message("snapshot", _encode(self._shown))
+            self._snapshots[framing.name] = framed
+        return framed
+
+    def hold(self, client: Subscriber) -> None:
+        """A client has stopped reading: note what it has, and write it nothing more."""
+        fan = self._fan_of[client]
+        if fan.keeps_up(client):
+            client.cursor = self._changes
+            fan.put(client, keeps_up=False)
+
+    def resume(self, client: Subscriber) -> None:
+        """A client reads again: one snapshot stands for all it missed."""
+        fan = self._fan_of[client]
+        if client.closing_at is not None:
+            return
+        fan.put(client, keeps_up=True)
+        if client.cursor != self._changes:
+            self._metrics.conflations.inc()
+            client.write(self._snapshot(fan.framing))
+
+    def leave(self, client: Subscriber) -> None:
+        """A client is gone."""
+        self.used_at = self._timing.now()
+        fan = self._fan_of.pop(client)
+        fan.remove(client)
+        if not len(fan):
+            del self._fans[fan.framing.name]
+
+    def beat(self, now: float, pause: float) -> None:
+        """Let clients that were told nothing for a while know that the stream is alive."""
+        for fan in self._fans.values():
+            if now - fan.wrote_at >= pause:
+                fan.write(fan.framing.heartbeat, now)
+
+    def dismiss(self, client: Subscriber, retry: int) -> None:
+        """End a stream cleanly; the client comes back after so many milliseconds."""
+        fan = self._fan_of[client]
+        if client.closing_at is not None:
+            return
+        fan.put(client, keeps_up=False)
+        client.write(fan.framing.retry(retry) + fan.framing.close())
+        client.closing_at = client.moved_at = self._timing.now()
+        client.sink.close()
