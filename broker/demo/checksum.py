@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from broker.demo import loop
-from broker.producer import Producer, Step
+from broker.producer import Producer, Run, Step
 
 __all__ = ["TreeChanged", "run_once"]
 
@@ -55,23 +55,24 @@ async def run_once(
         "checksum", name=f"Checksums of {root.name}", plan=["scan", "hash", "verify"]
     ) as run:
         async with run.step("scan") as step:
-            sizes = await _scan(root, step)
+            sizes = await _scan(root, run, step)
             total = sum(sizes.values())
             step.outputs = {"files": len(sizes), "bytes": total}
         async with run.step("hash") as step:
-            digests = await _hash(root, sizes, step, rate)
+            digests = await _hash(root, sizes, run, step, rate)
             step.outputs = {"files": len(digests), "unreadable": len(sizes) - len(digests)}
         async with run.step("verify") as step:
-            again = await _hash(root, {path: sizes[path] for path in digests}, step, rate)
+            again = await _hash(root, {path: sizes[path] for path in digests}, run, step, rate)
             if changed := [path for path in digests if again.get(path) != digests[path]]:
                 raise TreeChanged(changed)
         run.outputs = {"files": len(digests), "bytes": total, "sha256": tree_digest(digests)}
 
 
-async def _scan(root: Path, step: Step) -> Sizes:
+async def _scan(root: Path, run: Run, step: Step) -> Sizes:
     """Find the files: how many there are is known only when the last one was found."""
     sizes: Sizes = {}
     async for folder in _folders(root):
+        await run.checkpoint()
         sizes.update(folder)
         step.progress(len(sizes), unit="files")
     step.progress(len(sizes), len(sizes), unit="files", total_final=True)
@@ -84,7 +85,7 @@ async def _folders(root: Path) -> AsyncIterator[Sizes]:
         yield found
 
 
-async def _hash(root: Path, sizes: Sizes, step: Step, rate: int) -> Digests:
+async def _hash(root: Path, sizes: Sizes, run: Run, step: Step, rate: int) -> Digests:
     digests: Digests = {}
     done, total, began = 0, sum(sizes.values()), time.monotonic()
     for path, size in sizes.items():
@@ -98,6 +99,9 @@ async def _hash(root: Path, sizes: Sizes, step: Step, rate: int) -> Digests:
             step.log(f"{path}: {error.strerror}", level="warning")
         done += size
         await asyncio.sleep(done / rate - (time.monotonic() - began))
+        reached = time.monotonic()
+        await run.checkpoint()
+        began += time.monotonic() - reached  # what was lost to a pause is not made up for
     step.progress(done, total, unit="bytes", total_final=True)
     return digests
 

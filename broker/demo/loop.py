@@ -53,10 +53,16 @@ def run(once: Once, options: argparse.Namespace) -> int:
 
 
 async def repeat(producer: Producer, once: Once, *, pause: float) -> None:
-    """Run again and again; a run that fails does not end the loop: it is what was reported."""
+    """Run again and again; a run that fails, or is cancelled by a person, does not end the loop."""
+    task = asyncio.current_task()
+    assert task is not None
     for number in itertools.count(1):
         try:
             await once(producer, number)
+        except asyncio.CancelledError:
+            if task.cancelling():  # it is the loop that is to stop, not only the run
+                raise
+            logger.info("run %d was cancelled", number)
         except Exception as error:
             logger.warning("run %d failed: %s: %s", number, type(error).__name__, error)
         await asyncio.sleep(pause)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeAlias, TypeVar
 
 from broker.demo import loop
-from broker.producer import Producer, Step
+from broker.producer import Producer, Run, Step
 
 __all__ = ["run_once"]
 
@@ -96,30 +96,31 @@ async def run_once(
     ) as run:
         with closing(Workshop()) as workshop:
             async with run.step("generate") as step:
-                files = await _generate(workshop, step, number, days)
+                files = await _generate(workshop, run, step, number, days)
             async with run.step("import") as step:
-                rows = await _import(workshop, step, files)
+                rows = await _import(workshop, run, step, files)
                 step.outputs = {"rows": rows}
             async with run.step("aggregate") as step:
-                tables = await _aggregate(workshop, step)
+                tables = await _aggregate(workshop, run, step)
             async with run.step("export") as step:
-                written = await _export(workshop, step, tables, folder)
+                written = await _export(workshop, run, step, tables, folder)
         if folder is not None:  # a temporary file is nothing to point at
             for path in written:
                 run.artifact(path.name, path.absolute().as_uri(), media_type="text/csv")
         run.outputs = {"rows": rows, "most_at_night": f"meter {tables['night_share'][1][0]}"}
 
 
-async def _generate(workshop: Workshop, step: Step, number: int, days: int) -> list[Path]:
+async def _generate(workshop: Workshop, run: Run, step: Step, number: int, days: int) -> list[Path]:
     files = []
     for day in range(days):
+        await run.checkpoint()
         damage = damage_of(number) if day == days * 2 // 3 else None
         files.append(await workshop.do(write_day, workshop.folder, number, day, damage))
         step.progress(day + 1, days, unit="files")
     return files
 
 
-async def _import(workshop: Workshop, step: Step, files: Sequence[Path]) -> int:
+async def _import(workshop: Workshop, run: Run, step: Step, files: Sequence[Path]) -> int:
     """Import file by file. Each names its number of rows in its first line, so that the total is
     unknown at first, then a guess from the files seen, and final when the last was opened.
     """
@@ -127,6 +128,7 @@ async def _import(workshop: Workshop, step: Step, files: Sequence[Path]) -> int:
     step.progress(0, unit="rows")
     imported = announced = 0
     for opened, file in enumerate(files, 1):
+        await run.checkpoint()
         announced += await workshop.do(announced_rows, file)
         final = opened == len(files)
         guess = announced if final else announced * len(files) // opened
@@ -140,9 +142,10 @@ async def _import(workshop: Workshop, step: Step, files: Sequence[Path]) -> int:
     return imported
 
 
-async def _aggregate(workshop: Workshop, step: Step) -> dict[str, Table]:
+async def _aggregate(workshop: Workshop, run: Run, step: Step) -> dict[str, Table]:
     tables: dict[str, Table] = {}
     for name, query in TABLES.items():
+        await run.checkpoint()
         step.progress(len(tables), len(TABLES), unit="tables", message=name)
         tables[name] = await workshop.do(select, workshop.database, query)
     step.progress(len(tables), len(TABLES), unit="tables")
@@ -150,12 +153,13 @@ async def _aggregate(workshop: Workshop, step: Step) -> dict[str, Table]:
 
 
 async def _export(
-    workshop: Workshop, step: Step, tables: Mapping[str, Table], folder: Path | None
+    workshop: Workshop, run: Run, step: Step, tables: Mapping[str, Table], folder: Path | None
 ) -> list[Path]:
     target = folder or workshop.folder / "report"
     await workshop.do(target.mkdir, parents=True, exist_ok=True)
     total, rows, written = sum(len(table) - 1 for table in tables.values()), 0, []
     for name, table in tables.items():
+        await run.checkpoint()
         written.append(target / f"{name}.csv")
         await workshop.do(write_csv, written[-1], table)
         rows += len(table) - 1

@@ -7,7 +7,9 @@ async with Producer.connect() as producer, producer.run("import", plan=["read", 
 
 from broker.model.events import PlanStep
 from broker.producer.client import Producer
+from broker.producer.past import Command
 from broker.producer.run import Run
 from broker.producer.step import Step
+from broker.producer.worker import Worker
 
-__all__ = ["PlanStep", "Producer", "Run", "Step"]
+__all__ = ["Command", "PlanStep", "Producer", "Run", "Step", "Worker"]

@@ -15,6 +15,8 @@ from broker.errors import InvalidName
 from broker.model.events import Parent, PlanStep
 from broker.model.subjects import DEFAULT_TENANT, RunKey
 from broker.producer.channel import Channel
+from broker.producer.commands import Commands, OnCancel
+from broker.producer.listener import Listener
 from broker.producer.outbox import Lane, Outbox
 from broker.producer.run import Run
 from broker.producer.sender import Sender
@@ -32,9 +34,10 @@ def _now() -> datetime:
 class Producer:
     """Reports runs to the broker. Made by `connect`; its calls neither block nor raise."""
 
-    def __init__(self, spool: Spool, sender: Sender, tenant: str) -> None:
+    def __init__(self, spool: Spool, sender: Sender, listener: Listener, tenant: str) -> None:
         self._spool = spool
         self._sender = sender
+        self._listener = listener
         self._tenant = tenant
         self._channels: weakref.WeakSet[Channel] = weakref.WeakSet()
 
@@ -61,22 +64,25 @@ class Producer:
         have `close_timeout` seconds to be stored. `nats_options` go to nats-py's `connect`, for
         instance `{"user_credentials": path}`. Enter and leave the block in the same task.
         """
-        if url is None:
-            url = os.environ.get("BROKER_NATS_URL") or DEFAULT_URL
+        url = url_of(url)
         outbox = Outbox(max_bytes=max_bytes, max_entries=max_entries)
         spool = Spool(outbox, now=now, monotonic=monotonic, random_bytes=random_bytes)
-        sender = Sender(spool, url, name=name, options=nats_options or {})
-        producer = cls(spool, sender, tenant)
+        listener = Listener(spool)
+        sender = Sender(spool, url, name=name, options=nats_options or {}, share=listener.use)
+        producer = cls(spool, sender, listener, tenant)
         failed: BaseException | None = None
         async with asyncio.TaskGroup() as tasks:
             sending = tasks.create_task(sender.run(), name="producer")
+            listening = tasks.create_task(listener.run(), name="producer, listening")
             try:
                 yield producer
             except BaseException as error:  # the group would wrap what the pipeline raised
                 failed = error
             try:
+                listener.close()
                 await producer._close(close_timeout)
             finally:
+                listening.cancel()
                 sending.cancel()
         if failed is not None:
             try:
@@ -111,18 +117,37 @@ class Producer:
         attempt: int | None = None,
         retry_of: str | None = None,
         worker: str | None = None,
+        commands: bool = True,
+        on_cancel: OnCancel = "raise",
     ) -> Run:
         """A run of a pipeline, not yet started: `async with` it, or call its `start`.
 
         Without `run_id` it gets one that sorts by time. With `heartbeat_interval` heartbeats are
-        reported by themselves until the run has ended.
+        reported by themselves until the run has ended. When a person cancels the run, the task
+        that is in its block is cancelled, unless `on_cancel` is "ignore": then `run.cancelled`
+        and `run.checkpoint` tell. With `commands=False` it does not listen to persons at all.
         """
+        fresh = run_id is None
         run_id = self._spool.new_id() if run_id is None else str(run_id)
-        channel = Channel(self._spool, run_id, self._lanes(run_id), attempt)
+        lanes = self._lanes(run_id)
+        channel = Channel(self._spool, run_id, lanes, attempt)
         with self._spool.lock:
             self._channels.add(channel)
+        desk = Commands(
+            channel, self._listener.spawn, cancellable=cancellable is not False, on_cancel=on_cancel
+        )
+
+        def listen(run: Run) -> None:
+            if commands and lanes is not None:
+                known = attempt if type(attempt) is int else None
+                self._listener.listen(run, lanes[0].subject, desk, known, fresh=fresh)
+
+        if not commands and cancellable is None:
+            cancellable = False
         return Run(
             channel,
+            desk,
+            listen,
             {
                 "pipeline": pipeline,
                 "name": name,
@@ -181,6 +206,11 @@ class Producer:
                 error,
             )
             return None
+
+
+def url_of(url: str | None) -> str:
+    """The address of NATS: what is given, else $BROKER_NATS_URL, else this machine."""
+    return url or os.environ.get("BROKER_NATS_URL") or DEFAULT_URL
 
 
 def _plan(plan: object) -> object:

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Any, Literal, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 from broker.model.events import FailureKind
 from broker.producer.channel import Channel, Fields, Meter, number, quiet
+from broker.producer.commanded import Commanded
+from broker.producer.commands import Commands
 from broker.producer.compose import failure
 from broker.producer.outbox import Entry
-from broker.producer.step import STOPS, Step
+from broker.producer.step import Step
 
 
-class Run:
+class Run(Commanded):
     """One run of a pipeline: as a context manager, or by `start` and a call that ends it.
 
     Calls neither block nor raise, from any thread. A run that has ended takes no more reports,
     except log lines, artifacts and annotations.
     """
 
-    def __init__(self, channel: Channel, announced: Fields) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        commands: Commands,
+        listen: Callable[[Run], None],
+        announced: Fields,
+    ) -> None:
         self.id = channel.run_id
         self.outputs: Mapping[str, Any] | None = None
         """What `run.completed` reports when the block ends."""
-        self._channel = channel
+        super().__init__(channel, commands)
+        self._listen = listen
         self._announced = announced
         self._meter = Meter(channel)
         self._groups: dict[str, Meter] = {}
@@ -62,6 +70,7 @@ class Run:
                 self._status = "running"
                 self._channel.report("run.started", **self._announced)
                 self._await_beat()
+                self._listen(self)
 
     @quiet
     def progress(
@@ -153,32 +162,18 @@ class Run:
 
     @quiet
     def cancel(self, by: str | None = None, reason: str | None = None) -> None:
-        """Report that the run was stopped."""
-        self._end("run.cancelled", by=by, reason=reason)
+        """Report that the run was stopped: by whom a command came from, unless you say it."""
+        asked = self.cancelled
+        self._end("run.cancelled", by=by or asked.by, reason=reason or asked.reason)
 
-    async def __aenter__(self) -> Self:
-        self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is None:
-            self.complete()
-        elif isinstance(error, STOPS):
-            self.cancel()
-        else:
-            self.fail(error)
-
-    def _end(self, type_: str, /, **fields: Any) -> None:
+    def _end(self, type_: str | None, /, **fields: Any) -> None:
         with self._channel.spool.lock:
             if self._status != "ended":
                 self._channel.flush()  # what its steps hold would come too late after the end
-                self._report(type_, **fields)
+                if type_ is not None:
+                    self._report(type_, **fields)
                 self._status = "ended"
+                self._commands.end()
 
     def _report(self, type_: str, /, **fields: Any) -> None:
         with self._channel.spool.lock:

@@ -7,7 +7,7 @@ of these events was sent longer ago, what is stored is read, and not sent again.
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from broker.errors import MalformedEvent, StreamUnavailable, TooLarge
@@ -35,12 +35,21 @@ PAUSES: Final = (0.25, 0.5, 1.0, 2.0, 5.0)
 class Sender:
     """Publishes what waits in a spool."""
 
-    def __init__(self, spool: Spool, url: str, *, name: str, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        url: str,
+        *,
+        name: str,
+        options: Mapping[str, Any],
+        share: Callable[[Connection], None],
+    ) -> None:
         self.where = masked(url)
         self._spool = spool
         self._url = url
         self._name = name
         self._options = options
+        self._share = share  # told of each connection, for others to use
         self._settled = asyncio.Event()
         self._up = False
         self._losses = 0
@@ -60,6 +69,7 @@ class Sender:
                         forever=True,
                         **self._options,
                     ) as connection:
+                        self._share(connection)
                         await self._serve(connection)
                 except StreamUnavailable as error:
                     self._alarm.trouble(str(error))

@@ -86,7 +86,7 @@ class Spool:
                 )
             if not self._ringing:
                 self._ringing = True
-                self._on_loop(self._rung.set)
+                self.on_loop(self._rung.set)
             return entry
 
     def ring(self) -> None:
@@ -108,7 +108,7 @@ class Spool:
             first = not self._timers or due < self._timers[0][0]
             heapq.heappush(self._timers, (due, next(self._tickets), call))
             if first:
-                self._on_loop(self._arm)
+                self.on_loop(self._arm)
 
     def close(self) -> None:
         """Take nothing more in; on the loop's thread."""
@@ -141,7 +141,8 @@ class Spool:
                 heapq.heappop(self._timers)[2]()
             self._arm()
 
-    def _on_loop(self, call: Callable[[], None]) -> None:
+    def on_loop(self, call: Callable[[], None]) -> None:
+        """Have `call` called on the loop: at once where this is its thread."""
         if threading.get_ident() == self._thread:
             call()
         else:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, TypeAlias
 
+from broker.producer.block import Block
 from broker.producer.channel import Channel, Meter, number, quiet
 from broker.producer.compose import failure
-
-STOPS = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt)
-"""Exceptions that mean that somebody stopped the work, not that it failed."""
 
 Status: TypeAlias = Literal["new", "running", "retrying", "failed", "ended"]
 
 
-class Step:
+class Step(Block):
     """One step: as a context manager, or by `start` and one of the calls that end it.
 
     Calls neither block nor raise, from any thread. A step that has ended takes no more reports,
@@ -126,23 +122,6 @@ class Step:
                     delay=delay,
                     error=None if error is None else failure(error),
                 )
-
-    async def __aenter__(self) -> Self:
-        self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is None:
-            self.complete()
-        elif isinstance(error, STOPS):
-            self.cancel()
-        else:
-            self.fail(error)
 
     @property
     def _over(self) -> bool:

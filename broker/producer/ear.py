@@ -1,0 +1,99 @@
+"""Listening to one run: what comes live, what is read because it was missed, and their order."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Callable
+from typing import Final
+
+from broker.producer.commands import Commands
+from broker.producer.past import Past
+from broker.stream.connection import Connection, Subscription
+from broker.stream.headers import LAST_SEQUENCE, SEQUENCE, number
+from broker.stream.replay import read
+
+BACK_OFF: Final = (0.02, 0.1, 0.5, 1.0)
+"""Seconds before stored events are read again."""
+
+
+class Ear:
+    """Listens to one run."""
+
+    def __init__(
+        self,
+        read_stored: Callable[[Ear], None],
+        subject: str,
+        commands: Commands,
+        run: object,
+        attempt: int | None,
+    ) -> None:
+        self.subject = subject
+        self.last = 0
+        """The sequence up to which the run's events are known."""
+        self.behind = False
+        """Whether stored events are to be read; until then live ones tell only how far."""
+        self.subscription: Subscription | None = None
+        self.closing = False
+        """Whether it was over at the last sweep."""
+        self.closed = False
+        self._read_stored = read_stored  # has `catch_up` called
+        self._commands = commands
+        self._run = weakref.ref(run)
+        self._attempt = attempt
+        self._own = b'"attempt":%d,' % attempt if attempt else b"{"
+        self._past = Past()
+        self._target = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether the run has ended, or the pipeline has forgotten it."""
+        return self._commands.ended or self._run() is None
+
+    def take(self, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
+        """One live message."""
+        seq = number(headers, SEQUENCE) if headers else None
+        if headers is None or seq is None or seq <= self.last or self.closed:
+            return
+        if self.behind or (number(headers, LAST_SEQUENCE) or 0) != self.last:
+            self._target = max(self._target, seq)
+            self._read_stored(self)
+            return
+        self.last = seq
+        if b'"command.' in data or (b'"attempt"' in data and self._own not in data):
+            self._past.add(data, seq)
+            self._deliver()
+
+    def found(self, last: int, known: int) -> None:
+        """The run's last stored sequence was `last` when `known` was known here."""
+        if last < known:  # the stream was made anew
+            self.last = self._target = 0
+        if last > self.last:
+            self._read_stored(self)
+
+    async def catch_up(self, connection: Connection) -> None:
+        """Read what is stored, up to the live messages. Raises StreamUnavailable."""
+        for pause in BACK_OFF:
+            async for page in read(connection, self.subject, self.last):
+                for record in page:
+                    self._past.add(record.payload, record.seq)
+                self.last = page[-1].seq
+            if self.last >= self._target:
+                break
+            await asyncio.sleep(pause)  # the server that answered is behind the one that sent
+        self._target = self.last  # if that server is still behind, the next comparison shows it
+        self.behind = False
+        self._heed_the_end()
+        self._deliver()
+
+    def _heed_the_end(self) -> None:
+        """Stop an attempt that the broker has cancelled itself, when nobody had begun it yet."""
+        if self._attempt in self._past.ended and not (self._commands.ended or self.closed):
+            command = self._past.cancels.get(self._past.attempt)
+            if command is not None and self._attempt == self._past.attempt:
+                self._commands.cancel(command)
+
+    def _deliver(self) -> None:
+        for command in self._past.take(self._attempt):
+            if not self.closed:
+                self._commands.hear(command)
