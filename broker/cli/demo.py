@@ -5,7 +5,7 @@ import asyncio
 import shlex
 import sys
 from contextlib import AsyncExitStack
-from urllib.parse import quote
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -13,6 +13,7 @@ from rich.text import Text
 from broker import logs
 from broker.cli.flags import add_settings, settings_of
 from broker.cli.serve import run_loop, told_to_stop
+from broker.cli.session import DEFAULT_URL
 from broker.errors import BrokerError
 from broker.gateway.app import running
 from broker.model.decode import decode, tag_of
@@ -67,17 +68,32 @@ async def _demo(settings: Settings, scripts: list[str]) -> int:
     return 0
 
 
+def _program() -> str:
+    """This program as it is called from here."""
+    called, here = Path(sys.argv[0]), Path.cwd()
+    if not called.is_absolute():
+        return str(called)
+    return str(called.relative_to(here)) if called.is_relative_to(here) else called.name
+
+
 class _Narrator:
     """Tells a person at a terminal which runs begin and end, and how to watch them."""
 
     def __init__(self, url: str, console: Console) -> None:
         self._url = url
         self._console = console
+        self._flags = "" if url == DEFAULT_URL else f" --url {url}"
         self._names: dict[RunKey, str] = {}
 
     def greet(self) -> None:
         self._console.print(f"progress-broker is at {self._url}", style="bold")
-        self._console.print("Watch a run in another terminal; Ctrl-C here ends everything.\n")
+        self._console.print(
+            "In another terminal, watch all runs, one as below, or one as a browser gets it:\n"
+            f"  {_program()} runs --watch{self._flags}\n"
+            f"  curl -N {self._url}/v1/runs/RUN/events\n"
+            "Ctrl-C here ends everything.\n",
+            soft_wrap=True,
+        )
 
     def part(self) -> None:
         self._console.print("\nending the pipelines and the broker …")
@@ -90,8 +106,8 @@ class _Narrator:
             return
         if isinstance(event, RunStarted):
             name = self._names[key] = event.pipeline or "run"
-            path = quote(key.run, safe="")
-            self._say(name, "started", f"curl -N {self._url}/v1/runs/{path}/events")
+            watch = f"{_program()} watch {shlex.quote(key.run)}{self._flags}"
+            self._say(name, "started", watch)
         elif isinstance(event, RunCompleted | RunFailed | RunCancelled):
             error = event.error.message or "" if isinstance(event, RunFailed) else ""
             self._say(self._names.pop(key, "run"), tag_of(event).removeprefix("run."), error[:100])
