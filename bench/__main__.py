@@ -9,30 +9,43 @@ import uvloop
 from bench.harness import Report, Scenario, machine, show
 from bench.processes import Sharing
 from bench.scenarios import (
+    commands,
     fanout,
     fold,
     generator,
     idle,
     latency,
+    logs,
     many_runs,
     poll,
+    projector,
     replay,
     slow,
     storm,
+    websocket,
 )
+from bench.scenarios import list as listing
 
 SCENARIOS: dict[str, Scenario] = {
     "fold": fold.measure,
     "replay": replay.measure,
     "latency": latency.measure,
+    "logs": logs.measure,
     "generator": generator.measure,
     "fanout-latency": fanout.latency,
     "fanout-rate": fanout.rate,
     "fanout-batched": fanout.batched,
+    "websocket-latency": websocket.latency,
+    "websocket-rate": websocket.rate,
+    "websocket-batched": websocket.batched,
     "idle": idle.measure,
+    "websocket-idle": idle.websocket,
     "many-runs": many_runs.measure,
+    "commands": commands.measure,
     "slow": slow.measure,
     "poll": poll.measure,
+    "list": listing.measure,
+    "projector": projector.measure,
     "storm": storm.measure,
 }
 
