@@ -1,6 +1,7 @@
 """What handlers find in the application, by typed key."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -62,7 +63,12 @@ READY: Final[web.AppKey[Callable[[], str | None]]] = web.AppKey("READY")
 
 
 def run_key(request: web.Request) -> RunKey:
-    """The run that the path names."""
-    key = RunKey(DEFAULT_TENANT, request.match_info["run"])
-    key.subject  # noqa: B018 - refuses an id that no subject can hold
+    """The run that the path names. Raises InvalidName for an id that no subject can hold."""
+    return _key(request.match_info["run"])
+
+
+@lru_cache(4096)
+def _key(run: str) -> RunKey:
+    key = RunKey(DEFAULT_TENANT, run)
+    key.subject  # noqa: B018 - refuses what cannot be encoded
     return key

@@ -20,9 +20,9 @@ from broker.gateway import (
 
 
 def add_api(app: web.Application) -> None:
-    """The routes for clients."""
-    app.router.add_get("/v1/runs", listing.listing)
+    """The routes for clients; aiohttp tries those that begin alike in this order."""
     app.router.add_get("/v1/runs/{run}", snapshot.snapshot)
+    app.router.add_get("/v1/runs", listing.listing)
     app.router.add_get("/v1/runs/{run}/events", live.events)
     app.router.add_post("/v1/runs/{run}/events", ingest.ingest)
     app.router.add_get("/v1/runs/{run}/logs", logs.logs)

@@ -283,10 +283,13 @@ class Registry:
             for group in hub.groups:
                 if group.framing.heartbeat and now - group.wrote_at >= limits.heartbeat:
                     group.write(group.framing.heartbeat, now)
-                for client in group.members:
-                    clients += 1
-                    held += client.held
-                    self._look_at(hub, client, idle=idle, now=now)
+                members = group.members
+                clients += len(members)
+                for client in members:
+                    due = idle or now > client.expires_at or client.closing_at is not None
+                    if due or client.held:
+                        held += client.held
+                        self._look_at(hub, client, idle=idle, now=now)
             if not hub.clients and not hub.waiting and now - hub.used_at > limits.hub_ttl:
                 self._close(hub)
         self._metrics.clients_held.set(held)

@@ -40,7 +40,7 @@ class ProjectorLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     window: float = 0.25
     """From the first mark of a run to its visit, while few runs are dirty."""
-    window_most: float = 1.0
+    window_most: float = 0.5
     """The same when `busy` runs are dirty: then each visit should stand for more events."""
     busy: int = 1_000
     rest: float = 10.0
