@@ -68,7 +68,7 @@ async def _watch(server: Server, lags: list[float]) -> None:
     """Note the lag that the gateway tells, twice a second."""
     while True:
         lags.append(await _metric(server, "projector_lag_seconds"))
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # each look takes time from what is measured
 
 
 async def _metric(server: Server, name: str) -> float:

@@ -119,8 +119,7 @@ async def _one(
 ) -> dict[str, Any]:
     async with places:
         try:
-            key = RunKey(DEFAULT_TENANT, run)
-            key.subject  # noqa: B018 - refuses an id that no subject can hold
+            key = RunKey.checked(DEFAULT_TENANT, run)
             return {"run": run, "command": await dispatch.give(key, order)}
         except BrokerError as error:
             return {"run": run, "problem": msgspec.Raw(problem_of(error).encode())}

@@ -24,17 +24,25 @@ class Resume(NamedTuple):
     seq: int | None
 
 
+def remembered(request: web.Request) -> str | None:
+    """The cursor that a client of a stream had last, as text that can be shown; None without one.
+
+    `EventSource` sends `Last-Event-ID`, with the URL that it was opened with, so it comes first;
+    who cannot set headers gives `last_event_id`.
+    """
+    text = request.headers.get("Last-Event-ID") or request.query.get("last_event_id")
+    # Bytes of a header that are not UTF-8 come as lone surrogates, which JSON cannot hold.
+    return text.encode(errors="backslashreplace").decode() if text else None
+
+
 async def resume_of(request: web.Request, hub: RunHub, runs: LiveRuns) -> Resume | None:
     """The cursor of a stream request; None for a first connection.
 
-    `EventSource` sends `Last-Event-ID`; who cannot set headers gives `last_event_id`. What a
-    browser remembered is never refused; `after`, which a person writes, is.
+    What a browser remembered is never refused; `after`, which a person writes, is.
     """
-    text = request.headers.get("Last-Event-ID") or request.query.get("last_event_id")
+    text = remembered(request)
     if text:
         cursor = Cursor.parse(text)
-        # Bytes of a header that are not UTF-8 come as lone surrogates, which JSON cannot hold.
-        text = text.encode(errors="backslashreplace").decode()
         return Resume(text, await _seq_in(cursor, hub, runs) if cursor is not None else None)
     after = after_of(request)
     return Resume(str(after), await _seq_in(after, hub, runs)) if after is not None else None

@@ -64,11 +64,7 @@ READY: Final[web.AppKey[Callable[[], str | None]]] = web.AppKey("READY")
 
 def run_key(request: web.Request) -> RunKey:
     """The run that the path names. Raises InvalidName for an id that no subject can hold."""
-    return _key(request.match_info["run"])
+    return _checked(DEFAULT_TENANT, request.match_info["run"])
 
 
-@lru_cache(4096)
-def _key(run: str) -> RunKey:
-    key = RunKey(DEFAULT_TENANT, run)
-    key.subject  # noqa: B018 - refuses what cannot be encoded
-    return key
+_checked = lru_cache(4096)(RunKey.checked)

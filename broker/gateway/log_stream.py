@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from broker.gateway.cursors import remembered
 from broker.gateway.event_stream import Begun, admit, begin, unchanged
 from broker.gateway.keys import LOGS, METRICS
 from broker.gateway.line_queries import Asked
@@ -34,12 +35,5 @@ async def stream(request: web.Request, key: RunKey, asked: Asked) -> web.StreamR
 
 
 def _cursor_of(request: web.Request, asked: Asked) -> str | None:
-    """The address the client came with, as it can be shown; None on a first connection.
-
-    `EventSource` sends `Last-Event-ID` with the URL that it was opened with, so it comes first.
-    """
-    text = request.headers.get("Last-Event-ID") or request.query.get("last_event_id")
-    if text:
-        # Bytes of a header that are not UTF-8 come as lone surrogates, which JSON cannot hold.
-        return text.encode(errors="backslashreplace").decode()
-    return str(asked.after) if asked.after is not None else None
+    """The address the client came with, as it can be shown; None on a first connection."""
+    return remembered(request) or (str(asked.after) if asked.after is not None else None)

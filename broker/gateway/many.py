@@ -11,6 +11,7 @@ from broker.errors import InvalidCursor, InvalidParameter, InvalidRequest, NotFo
 from broker.gateway.accept import preferred
 from broker.gateway.bundle import Bundle
 from broker.gateway.bundles import Bundles
+from broker.gateway.cursors import remembered
 from broker.gateway.event_stream import EVENT_STREAM, STREAM_HEADERS, admit, unchanged
 from broker.gateway.keys import BUNDLES, DRAIN, LIMITS, METRICS, OPTIONS, RUNS, TIMING
 from broker.gateway.showing import RUNS_MAX
@@ -162,10 +163,7 @@ def _runs_of(request: web.Request) -> list[RunKey]:
             f"{len(named)} runs are named, more than the {RUNS_MAX} that one stream shows: "
             "open several streams"
         )
-    keys = [RunKey(DEFAULT_TENANT, run) for run in named]
-    for key in keys:
-        key.subject  # noqa: B018 - refuses an id that no subject can hold
-    return keys
+    return [RunKey.checked(DEFAULT_TENANT, run) for run in named]
 
 
 def _named(keys: list[RunKey]) -> str:
@@ -182,11 +180,9 @@ def _cursor_of(request: web.Request) -> tuple[str, Heads | None] | None:
 
     What a browser remembered is never refused; `after`, which a person writes, is.
     """
-    text = request.headers.get("Last-Event-ID") or request.query.get("last_event_id")
+    text = remembered(request)
     if text:
-        # Bytes of a header that are not UTF-8 come as lone surrogates, which JSON cannot hold.
-        shown = text.encode(errors="backslashreplace").decode()[:64]
-        return shown, Heads.parse(text)
+        return text[:64], Heads.parse(text)
     text = request.query.get("after")
     if not text:
         return None

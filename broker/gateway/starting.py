@@ -81,8 +81,7 @@ class Starting:
             "start", tenant, request.pipeline, request.run or "", request.key
         )
         run = request.run if request.run is not None else asked_as or self._new_id()
-        key = RunKey(tenant, run)
-        key.subject  # noqa: B018 - refuses what no subject can hold
+        key = RunKey.checked(tenant, run)
         job = Job(
             run=key.run,
             pipeline=request.pipeline,

@@ -6,7 +6,7 @@ publish to a literal `progress.default.*`.
 """
 
 import re
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from broker.errors import InvalidName
 
@@ -24,6 +24,13 @@ class RunKey(NamedTuple):
 
     tenant: str
     run: str
+
+    @classmethod
+    def checked(cls, tenant: str, run: str) -> Self:
+        """The key of a run that somebody names. Raises InvalidName where no subject can hold it."""
+        key = cls(tenant, run)
+        key.subject  # noqa: B018 - it is the encoder that refuses
+        return key
 
     @property
     def subject(self) -> str:

@@ -33,8 +33,7 @@ def read_request(payload: bytes, tenant: str, pipeline: str) -> tuple[Job, RunKe
     """Read a request for a pipeline, and name its run. Raises InvalidRequest."""
     try:
         request = decode_job(payload)
-        key = RunKey(tenant, request.run)
-        key.subject  # noqa: B018 - raises where the run cannot be named
+        key = RunKey.checked(tenant, request.run)
     except (ValueError, InvalidName) as error:
         raise InvalidRequest(f"a start request on JOBS is not readable: {error}") from error
     if request.pipeline != pipeline:
