@@ -158,7 +158,7 @@ async def python(command: Sequence[str], sign: str) -> AsyncIterator[tuple[int, 
 
 
 def child_of(pid: int) -> int:
-    """The one child of a process."""
+    """The one child of a process. Raises IndexError while it has none."""
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 

@@ -80,8 +80,7 @@ async def nchan() -> AsyncIterator[Server]:
         with (folder / "output").open("wb") as output:
             async with child(command, output=output) as guardian:
                 Sharing.favour(guardian.pid)
-                await _listening(port, folder)
-                yield Server("127.0.0.1", port, child_of(child_of(guardian.pid)))
+                yield Server("127.0.0.1", port, await _worker(guardian.pid, port, folder))
 
 
 def _configured(folder: Path, port: int) -> list[str]:
@@ -92,16 +91,16 @@ def _configured(folder: Path, port: int) -> list[str]:
     return ["nginx", "-e", str(folder / "error.log"), "-p", str(folder), "-c", str(config)]
 
 
-async def _listening(port: int, folder: Path) -> None:
+async def _worker(guardian: int, port: int, folder: Path) -> int:
+    """The process that serves, once it can: the master listens before it forks its worker."""
     try:
         async with asyncio.timeout(START):
             while True:
                 try:
                     _, writer = await asyncio.open_connection("127.0.0.1", port)
-                except ConnectionRefusedError:
-                    await asyncio.sleep(0.02)  # nginx has no other sign
-                else:
                     writer.close()
-                    return
+                    return child_of(child_of(guardian))
+                except (ConnectionRefusedError, IndexError):
+                    await asyncio.sleep(0.02)  # nginx has no other sign
     except TimeoutError:
         raise RuntimeError((folder / "error.log").read_text()) from None
