@@ -13,7 +13,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # two pips must not write to one environment
 .SUFFIXES:
-.PHONY: help demo test check check-lock bench bench-smoke bench-peers format schemas lock clean
+.PHONY: help demo test check check-lock bench bench-smoke bench-peers format golden schemas lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +46,10 @@ bench-peers:  ## Install what the fan-outs compare with (Debian, root)
 format: $(VENV)/.dev  ## Rewrite the code in the project's format
 	$(BIN)/ruff check --fix --exit-zero  # `make check` says what is left
 	$(BIN)/ruff format
+
+golden: $(VENV)/.dev  ## Write the golden files anew, on purpose (the tests fail as they write)
+	-GOLDEN_WRITE=1 $(BIN)/python -m pytest --quiet tests/compat -k golden
+	git diff --stat -- tests/compat/golden
 
 schemas: $(VENV)/.dev  ## Regenerate schemas/ from the code
 	$(BIN)/progress-broker schema

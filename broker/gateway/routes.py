@@ -17,6 +17,7 @@ from broker.gateway import (
     start,
     websocket,
 )
+from broker.gateway.compat.routes import add_compat
 
 
 def add_api(app: web.Application) -> None:
@@ -35,7 +36,8 @@ def add_api(app: web.Application) -> None:
     app.router.add_post("/v1/events", ingest.ingest)
     app.router.add_get("/v1/stream", many.stream)
     app.router.add_get("/v1/ws", websocket.websocket)
-    app.router.add_route("OPTIONS", "/v1/{path:.*}", cors.preflight)
+    add_compat(app)
+    app.router.add_route("OPTIONS", "/{path:.*}", cors.preflight)
 
 
 def add_admin(app: web.Application) -> None:

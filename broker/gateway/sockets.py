@@ -93,12 +93,20 @@ class Sockets:
                     socket.finish()
 
     def take(
-        self, transport: asyncio.Transport, closed: Callable[[], None], client: str = ""
+        self,
+        transport: asyncio.Transport,
+        closed: Callable[[], None],
+        client: str = "",
+        hear: Callable[[Socket, bytes], None] | None = None,
     ) -> Socket:
-        """A socket for a client's connection; `closed` is called when it is gone."""
+        """A socket for a client's connection; `closed` is called when it is gone.
+
+        `hear` is called with what the client says, unless it says it as on `/v1/ws`.
+        """
         now = self._timing.now()
         max_age = self.limits.max_age * (0.8 + 0.2 * self._timing.random())
-        socket = Socket(transport, self._ways, client, expires_at=now + max_age)
+        ways = self._ways if hear is None else self._ways._replace(hear=hear)
+        socket = Socket(transport, ways, client, expires_at=now + max_age)
         self._open[socket] = closed
         self._metrics.websockets.set(len(self._open))
         return socket
@@ -107,6 +115,11 @@ class Sockets:
         """What a client is told first."""
         max_age = round(socket.expires_at - self._timing.now(), 1)
         return tell("hello", {"heartbeat": self.limits.heartbeat, "max_age": max_age})
+
+    def show(self, subscription: Subscription) -> None:
+        """Show a run on its socket, although the client did not ask for it by a message."""
+        subscription.socket.subscriptions[subscription.key] = subscription
+        self._subscribing.open(subscription)
 
     def drain(self, seconds: float) -> None:
         """Let every socket go within so many seconds, each at a time of its own."""

@@ -4,8 +4,6 @@ import logging
 import math
 from typing import Final
 
-import msgspec
-
 from broker.errors import BrokerError, StreamUnavailable
 from broker.gateway.carrier import Turns
 from broker.gateway.cursors import seq_of, still_kept
@@ -21,7 +19,7 @@ from broker.hub.subscriber import Subscriber
 from broker.metrics import Metrics
 from broker.protocol.close import Close
 from broker.stream.live import LiveRuns
-from broker.views.message import View
+from broker.views.message import Story, View
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +53,7 @@ class Subscribing(Turns[Socket, Subscription]):
         except BrokerError as error:
             await socket.drained()
             if subscription.wanted:
-                problem = problem_of(error)
-                subscription.close()
-                subscription.refuse(problem.name, problem.detail, **problem.extra)
+                subscription.fail(problem_of(error))
         except Exception:
             log.exception("opening a run for a WebSocket")
             socket.close(Close.INTERNAL)
@@ -99,7 +95,9 @@ class Subscribing(Turns[Socket, Subscription]):
         )
         return True
 
-    def _join(self, subscription: Subscription, hub: RunHub, view: View, begin: int | None) -> None:
+    def _join(
+        self, subscription: Subscription, hub: RunHub, view: View | Story, begin: int | None
+    ) -> None:
         messages = subscription.messages
         came_with = subscription.cursor
 
@@ -109,8 +107,9 @@ class Subscribing(Turns[Socket, Subscription]):
                 self._metrics.resumes.labels("resumed" if resumed else "snapshot").inc()
                 said["from"] = came_with[:64]
             said["head"] = str(hub.cursor)
-            return messages.message("hello", msgspec.json.encode(said))
+            return subscription.hello(said)
 
+        subscription.hub = hub
         hub.join(self._client(subscription, view.name), view, messages, begin, hello)
 
     def _client(self, subscription: Subscription, view: str) -> Subscriber:

@@ -7,6 +7,7 @@ import msgspec
 
 from broker.gateway.line_queries import Asked, asked_by
 from broker.gateway.socket import Socket
+from broker.hub.run_hub import RunHub
 from broker.hub.subscriber import Subscriber
 from broker.model.subjects import DEFAULT_TENANT, RunKey
 from broker.protocol.close import Close
@@ -21,7 +22,9 @@ from broker.protocol.conversation import (
     read,
     tell,
 )
-from broker.views.message import View
+from broker.protocol.problem import Problem
+from broker.protocol.sse import Framing
+from broker.views.message import Story, View
 from broker.views.native import VIEWS
 
 SUBSCRIPTIONS_MAX: Final = 1_000
@@ -39,9 +42,9 @@ class Subscription:
     `close` ends the subscription, not the socket.
     """
 
-    __slots__ = ("client", "cursor", "id", "key", "run", "socket", "view", "write")
+    __slots__ = ("client", "cursor", "hub", "id", "key", "run", "socket", "view", "write")
 
-    def __init__(self, socket: Socket, asked: Subscribe, view: View | Asked) -> None:
+    def __init__(self, socket: Socket, asked: Subscribe, view: View | Story | Asked) -> None:
         self.socket = socket
         self.run = RunKey(DEFAULT_TENANT, asked.run)
         self.view = view
@@ -52,6 +55,8 @@ class Subscription:
         self.write = socket.write
         self.client: Subscriber | None = None
         """None until the run is open."""
+        self.hub: RunHub | None = None
+        """The run, once it is open."""
 
     @property
     def wanted(self) -> bool:
@@ -63,10 +68,19 @@ class Subscription:
         error = {"name": name, "detail": detail, **more}
         self.write(tell("error", error, run=self.run.run, id=self.id))
 
+    def fail(self, problem: Problem) -> None:
+        """End, because the run cannot be shown."""
+        self.close()
+        self.refuse(problem.name, problem.detail, **problem.extra)
+
     @property
-    def messages(self) -> RunMessages:
+    def messages(self) -> Framing:
         """How the run's messages are framed for it."""
         return RunMessages(self.run.run, self.id)
+
+    def hello(self, said: dict[str, object]) -> bytes:
+        """The first message: where it begins."""
+        return self.messages.message("hello", msgspec.json.encode(said))
 
     def pending(self) -> int:
         """Bytes that the socket has not taken."""

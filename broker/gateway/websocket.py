@@ -1,16 +1,33 @@
 """`GET /v1/ws`: one WebSocket for any number of runs and views."""
 
+from collections.abc import Callable
+
 from aiohttp import web
 
 from broker.gateway.keys import DRAIN, LIMITS, SOCKETS
 from broker.gateway.origins import welcome
 from broker.gateway.sinks import release, transport_of
+from broker.gateway.socket import Socket
 from broker.protocol import handshake
 from broker.protocol.problem import MEDIA_TYPE
 
 
 async def websocket(request: web.Request) -> web.StreamResponse:
-    """Turn the connection into a WebSocket, or say why it cannot be one."""
+    """The socket on which a client says what it wants to see."""
+    sockets = request.app[SOCKETS]
+    return upgrade(request, lambda socket: socket.write(sockets.hello(socket)))
+
+
+def upgrade(
+    request: web.Request,
+    begin: Callable[[Socket], None],
+    hear: Callable[[Socket, bytes], None] | None = None,
+) -> web.StreamResponse:
+    """Turn the connection into a WebSocket, or say why it cannot be one.
+
+    `begin` is called once the handshake is written, `hear` with what the client says; without it
+    the client subscribes as on `/v1/ws`. Raises Draining, RateLimited, Overloaded.
+    """
     sockets = request.app[SOCKETS]
     refusal = handshake.refusal(request.method, request.headers.items())
     if refusal is None and not _welcome(request, sockets.limits.allowed_origins):
@@ -28,10 +45,11 @@ async def websocket(request: web.Request) -> web.StreamResponse:
     except BaseException:
         closed()
         raise
-    socket = sockets.take(transport, closed, who)
+    socket = sockets.take(transport, closed, who, hear)
     early = request.protocol._message_tail  # what came right behind the request
     release(request, transport, socket, high_water=sockets.limits.high_water)
-    socket.write(handshake.answer(request.headers["Sec-WebSocket-Key"]) + sockets.hello(socket))
+    socket.write(handshake.answer(request.headers["Sec-WebSocket-Key"]))
+    begin(socket)
     transport.resume_reading()  # aiohttp stops it where much came
     if early:
         socket.data_received(early)

@@ -7,16 +7,16 @@ from broker.hub.ring import Ring
 from broker.hub.subscriber import Subscriber
 from broker.model.state import RunState
 from broker.protocol.sse import Framing
-from broker.views.message import Change, Message, View
+from broker.views.message import Change, Message, Moment, Story, View
 
 
 class Group(Fan):
     """Frames each change once and writes it to every client that keeps up."""
 
-    __slots__ = ("_snapshot", "patches", "seq", "view")
+    __slots__ = ("_snapshot", "_told", "patches", "seq", "view")
 
     def __init__(
-        self, view: View, framing: Framing, *, seq: int, now: float, patches: Ring[bytes]
+        self, view: View | Story, framing: Framing, *, seq: int, now: float, patches: Ring[bytes]
     ) -> None:
         super().__init__(framing, now=now)
         self.view = view
@@ -25,6 +25,8 @@ class Group(Fan):
         self.patches = patches
         """Recent frames, for clients that come back; a contiguous view is read from the records."""
         self.patches.clear(seq)
+        self._told: list[Message] = []
+        """What a story has told since the last flush."""
         self._snapshot: tuple[int, bytes] | None = None
         """The last one made, and of which sequence: those who join together share it."""
 
@@ -48,14 +50,27 @@ class Group(Fan):
             ]
         )
 
+    def tell(self, moment: Moment, state: RunState, epoch: str) -> None:
+        """Take what an event adds to a story; it is written with the next flush."""
+        if isinstance(self.view, Story):
+            self._told += self.view.tell(moment, state, epoch)
+
     def advance(self, change: Change, now: float) -> int:
         """Frame a change and write it to the clients that keep up; gives how many these are."""
-        data = self.frame(self.view.changes(change))
+        if isinstance(self.view, Story):
+            told, self._told = self._told, []
+            data = self.frame(told)
+        else:
+            data = self.frame(self.view.changes(change))
         self._snapshot = None
         if not self.view.contiguous:
             self.patches.append(self.seq, change.state.seq, len(data), data)
         self.seq = change.state.seq
         return self.write(data, now) if data else 0
+
+    def again(self, change: Change) -> bytes:
+        """What a contiguous view showed of records, framed for one who missed it."""
+        return b"" if isinstance(self.view, Story) else self.frame(self.view.changes(change))
 
     def snapshot(self, state: RunState, epoch: str) -> bytes:
         """What stands for everything up to the state."""

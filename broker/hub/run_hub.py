@@ -18,6 +18,7 @@ from broker.metrics import Metrics
 from broker.model.bounds import Bounds
 from broker.model.cursor import Cursor
 from broker.model.decode import decode
+from broker.model.events import Event, Unknown
 from broker.model.evolve import Fold
 from broker.model.patch import Watch
 from broker.model.record import Record
@@ -25,7 +26,7 @@ from broker.model.state import RunState, initial
 from broker.model.steps import Report
 from broker.model.subjects import RunKey
 from broker.protocol.sse import Framing
-from broker.views.message import Change, View
+from broker.views.message import Change, Moment, Story, View
 from broker.views.native import snapshot_json
 
 LARGE: Final = 64 * 1024
@@ -137,13 +138,30 @@ class RunHub:
             self._fold.extend(records)
             return
         now = self._timing.now()
+        stories = [group for group in self._groups.values() if isinstance(group.view, Story)]
         for record in records:
-            event = self._fold.add_record(record)
+            event = self._told(record, stories) if stories else self._fold.add_record(record)
             if event is not None and not isinstance(event, MalformedEvent):
                 self._pending.append((event, record))
         if self._pending:
             self.changed_at = now
             self._schedule(now)
+
+    def _told(
+        self, record: Record, stories: Sequence[Group]
+    ) -> Event | Unknown | MalformedEvent | None:
+        """Fold one record, and have the stories tell it."""
+        if record.seq <= self._fold.seq:
+            return None
+        try:
+            event = decode(record.payload)
+        except MalformedEvent:
+            return self._fold.add_record(record)
+        moment = Moment.before(self._fold.state, event, record)
+        self._fold.add(event, record.seq, record.stored_at)
+        for group in stories:
+            group.tell(moment, self.state, self.epoch)
+        return event
 
     async def beyond(self, seq: int, patience: float) -> bool:
         """Wait until the run has a record after `seq`; False if it has none in so many seconds."""
@@ -218,7 +236,7 @@ class RunHub:
     def join(
         self,
         client: Subscriber,
-        view: View,
+        view: View | Story,
         framing: Framing,
         cursor: int | None,
         hello: Callable[[bool], bytes],
@@ -274,9 +292,7 @@ class RunHub:
         group = client.group
         if group is None:
             return b""
-        return group.frame(
-            group.view.changes(Change(self.epoch, _reports(records), self.state, {}))
-        )
+        return group.again(Change(self.epoch, _reports(records), self.state, {}))
 
     def hold(self, client: Subscriber) -> None:
         """A client has stopped reading: note how far it has come, and write it nothing more."""
@@ -306,7 +322,7 @@ class RunHub:
             self._watch.stop()
             self._watch = None
 
-    def _group(self, view: View, framing: Framing) -> Group:
+    def _group(self, view: View | Story, framing: Framing) -> Group:
         name = (view.name, framing.name)
         group = self._groups.get(name)
         if group is None:
@@ -328,9 +344,7 @@ class RunHub:
         records = self.records.since(cursor)
         if records is None:
             return None
-        return group.frame(
-            group.view.changes(Change(self.epoch, _reports(records), self.state, {}))
-        )
+        return group.again(Change(self.epoch, _reports(records), self.state, {}))
 
     def _if_ended(self, group: Group, client: Subscriber) -> None:
         if self.state.ended and group.keeps_up(client):

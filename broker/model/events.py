@@ -175,17 +175,19 @@ class StepProgress(_Measured, tag="step.progress", frozen=True, kw_only=True, gc
 
 
 class StepCompleted(Common, tag="step.completed", frozen=True, kw_only=True, gc=False):
-    """A step ended well."""
+    """A step ended well; `duration` is what the producer measured, in seconds."""
 
     step: Identifier
     outputs: Document | None = None
+    duration: Seconds | None = None
 
 
 class StepFailed(Common, tag="step.failed", frozen=True, kw_only=True, gc=False):
-    """A step ended with an error; the run may go on."""
+    """A step ended with an error; the run may go on. `duration` as of a completed one."""
 
     step: Identifier
     error: Failure
+    duration: Seconds | None = None
 
 
 class StepSkipped(Common, tag="step.skipped", frozen=True, kw_only=True, gc=False):

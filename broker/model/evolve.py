@@ -373,6 +373,7 @@ def _step_completed(self: Fold, event: events.StepCompleted, stored_at: datetime
     step = self.steps.change(event.step, "completed", at)
     if step is not None:
         step.outputs = self._bounded(event.outputs, self._bounds.step_document, "outputs")
+        step.duration = step.duration if event.duration is None else event.duration
 
 
 def _step_failed(self: Fold, event: events.StepFailed, stored_at: datetime) -> None:
@@ -381,6 +382,7 @@ def _step_failed(self: Fold, event: events.StepFailed, stored_at: datetime) -> N
     step = self.steps.change(event.step, "failed", at)
     if step is not None:
         step.error = self._problem(event.error)
+        step.duration = step.duration if event.duration is None else event.duration
 
 
 def _step_skipped(self: Fold, event: events.StepSkipped, stored_at: datetime) -> None:

@@ -57,21 +57,41 @@ class ChunkedEvents:
         return LAST_CHUNK
 
 
+class BareEvents:
+    """Frames of another framing whose clients never resume: data and nothing else."""
+
+    def __init__(self, events: Framing) -> None:
+        self.name = f"bare-{events.name}"
+        self.heartbeat = events.heartbeat
+        self.retry = events.retry
+        self.close = events.close
+        self._message = events.message
+
+    def message(self, kind: str, data: bytes, cursor: str | None = None) -> bytes:
+        return self._message("", data)
+
+
 CHUNKED: Final = ChunkedEvents()
 PLAIN: Final = PlainEvents()
+BARE: Final[dict[str, Framing]] = {each.name: BareEvents(each) for each in (CHUNKED, PLAIN)}
+"""By the name of the framing without ids and names that it is to be."""
 
 
 def event(kind: str, data: bytes, cursor: str | None = None) -> bytes:
-    """One event. `kind` and `cursor` must hold no CR, LF or NUL: they would inject fields."""
+    """One event; without a `kind` a browser calls it `message`.
+
+    `kind` and `cursor` must hold no CR, LF or NUL: they would inject fields.
+    """
     fields = kind if cursor is None else kind + cursor
     if "\n" in fields or "\r" in fields or "\0" in fields:
         raise ValueError(f"a name or cursor with a line end or NUL: {kind!r}, {cursor!r}")
     if b"\n" in data or b"\r" in data:
         lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
         data = b"\ndata: ".join(lines)
+    named = b"event: %b\n" % kind.encode() if kind else b""
     if cursor is None:
-        return b"event: %b\ndata: %b\n\n" % (kind.encode(), data)
-    return b"id: %b\nevent: %b\ndata: %b\n\n" % (cursor.encode("ascii"), kind.encode(), data)
+        return b"%bdata: %b\n\n" % (named, data)
+    return b"id: %b\n%bdata: %b\n\n" % (cursor.encode("ascii"), named, data)
 
 
 def chunk(body: bytes) -> bytes:

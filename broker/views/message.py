@@ -1,18 +1,22 @@
 """What a view says to a client, before a transport frames it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from broker.model.cursor import Cursor
+from broker.model.events import Event, Unknown
 from broker.model.loglines import Address
-from broker.model.state import RunState
+from broker.model.record import Record
+from broker.model.state import RunState, RunStatus, StepStatus
 from broker.model.steps import Report
 
 
 class Message(NamedTuple):
     """One message: its name, its JSON on one line, and the cursor if it carries state.
 
-    That of a log line is the line's address.
+    That of a log line is the line's address. A message without a name is one of a protocol that
+    tells its messages apart by their data.
     """
 
     kind: str
@@ -51,3 +55,47 @@ class View(Protocol):
 
     def end(self, state: RunState) -> Iterable[Message]:
         """The last words of a run that has ended."""
+
+
+class Moment(NamedTuple):
+    """One event as it was folded: what it is, and how it found the run."""
+
+    event: Event | Unknown
+    record: Record
+    attempt: int
+    status: RunStatus
+    step: StepStatus | None
+    """Of the step that the event names; None where it names none, or a new one."""
+
+    @classmethod
+    def before(cls, state: RunState, event: Event | Unknown, record: Record) -> "Moment":
+        """The moment of an event that is about to be folded into the state."""
+        named = getattr(event, "step", None)
+        step = state.steps.get(named) if named is not None else None
+        return cls(
+            event, record, state.attempt, state.status, None if step is None else step.status
+        )
+
+
+class Story(ABC):
+    """A view that tells a run event by event: what one adds depends on how it found the run.
+
+    What an event does not change is not told. Who comes late gets the `snapshot`, which tells the
+    same as if it had been there, shortened. Pure: the same state and event give the same messages.
+    """
+
+    name: str
+    contiguous = False
+    patched = False
+
+    @abstractmethod
+    def snapshot(self, state: RunState, epoch: str) -> Iterable[Message]:
+        """What a client gets that comes now, its end included if the run has ended."""
+
+    @abstractmethod
+    def tell(self, moment: Moment, state: RunState, epoch: str) -> Iterable[Message]:
+        """What an event adds; `state` is the one after it."""
+
+    def end(self, state: RunState) -> Iterable[Message]:
+        """Nothing: the event that ended the run told it."""
+        return ()

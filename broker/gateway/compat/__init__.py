@@ -1,0 +1,1 @@
+"""The interfaces of existing systems, served as they are: routes and handlers over shared hubs."""

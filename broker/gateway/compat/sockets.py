@@ -1,0 +1,76 @@
+"""A WebSocket that tells one run in a form of its own."""
+
+from collections.abc import Callable
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from broker.gateway.keys import SOCKETS, run_key
+from broker.gateway.socket import Socket
+from broker.gateway.subscriptions import PATIENCE, Subscription
+from broker.gateway.websocket import upgrade
+from broker.protocol.close import Close
+from broker.protocol.conversation import Subscribe
+from broker.protocol.problem import Problem
+from broker.protocol.sse import Framing
+from broker.protocol.texts import TEXTS
+from broker.protocol.websocket import text_frame
+from broker.views.message import Story
+
+Complaint = Callable[[str], bytes]
+"""Says what is wrong in the form of the interface, as JSON."""
+
+
+def socket(story: Story, complaint: Complaint) -> Handler:
+    """A handler that turns the connection into a socket on which the run of the path is told."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        key = run_key(request)
+        sockets = request.app[SOCKETS]
+
+        def hear(socket: Socket, text: bytes) -> None:
+            refuse(socket, complaint, "this socket only tells: it takes no messages")
+
+        def begin(socket: Socket) -> None:
+            sockets.show(OneRun(socket, key.run, story, complaint))
+
+        return upgrade(request, begin, hear)
+
+    return handler
+
+
+def refuse(socket: Socket, complaint: Complaint, detail: str) -> None:
+    """Say what is wrong with a message; after too many the socket is closed."""
+    socket.write(text_frame(complaint(detail)))
+    socket.bad += 1
+    if socket.bad >= PATIENCE:
+        socket.close(Close.BAD_MESSAGE)
+
+
+class OneRun(Subscription):
+    """The one run that a socket tells: with it the socket ends."""
+
+    __slots__ = ("_complaint",)
+
+    def __init__(self, socket: Socket, run: str, story: Story, complaint: Complaint) -> None:
+        super().__init__(socket, Subscribe(run=run, view=story.name), story)
+        self._complaint = complaint
+
+    @property
+    def messages(self) -> Framing:
+        return TEXTS
+
+    def hello(self, said: dict[str, object]) -> bytes:
+        """Nothing: the run's own first message is the first."""
+        return b""
+
+    def close(self) -> None:
+        """End the socket too: well where the run has ended, else so that the client comes back."""
+        super().close()
+        ended = self.hub is not None and self.hub.state.ended
+        self.socket.close(Close.NORMAL if ended else Close.RESTART)
+
+    def fail(self, problem: Problem) -> None:
+        self.socket.write(text_frame(self._complaint(problem.detail)))
+        unknown = problem.status == 404
+        self.socket.close(Close.UNKNOWN_RUN if unknown else Close.INTERNAL, problem.title)
