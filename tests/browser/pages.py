@@ -1,0 +1,58 @@
+"""A page of ours in a real Chromium, driven by Playwright.
+
+The page is served from an origin of its own, as frontends are; `broker` must allow that origin.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlencode
+
+from aiohttp import web
+from playwright.async_api import Page, async_playwright
+
+from tests.proxy.proxies import tool
+
+FOLDER = Path(__file__).parent
+PATIENCE = 20_000.0
+"""Milliseconds for one thing to be seen on a page."""
+
+
+@asynccontextmanager
+async def served() -> AsyncIterator[str]:
+    """Serve the pages of this folder; gives their origin."""
+    app = web.Application()
+    app.router.add_static("/", FOLDER)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0]
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def opened(
+    origin: str, name: str, *, width: int = 1024, height: int = 768, **query: str
+) -> AsyncIterator[Page]:
+    """Open `<name>.html` in a browser of its own, which ends with the block.
+
+    What the page throws fails the test.
+    """
+    thrown: list[str] = []
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=tool("chromium-headless-shell", "chromium"),
+            args=["--no-sandbox", "--disable-dev-shm-usage"],  # in a container there is no room
+        )
+        try:
+            page = await browser.new_page(viewport={"width": width, "height": height})
+            page.set_default_timeout(PATIENCE)
+            page.on("pageerror", lambda error: thrown.append(str(error)))
+            await page.goto(f"{origin}/{name}.html?{urlencode(query)}")
+            yield page
+        finally:
+            await browser.close()
+    assert not thrown, thrown
