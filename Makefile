@@ -13,7 +13,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # two pips must not write to one environment
 .SUFFIXES:
-.PHONY: help demo test check check-lock bench bench-smoke bench-peers format golden schemas lock clean
+.PHONY: help demo test check check-lock bench bench-smoke bench-peers format golden image schemas lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -24,12 +24,14 @@ demo: $(VENV)/.demo  ## Start the broker with a live pipeline (PIPELINE=file.py 
 test: $(VENV)/.dev  ## Run the tests (ARGS='-k cursor' narrows them)
 	$(BIN)/python -m pytest $(ARGS)
 
-check: $(VENV)/.dev check-lock  ## Check format, lint, import direction, types, schemas and lock files
+check: $(VENV)/.dev check-lock  ## Check format, lint, imports, types, schemas, deploy/ and lock files
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 	$(BIN)/progress-broker schema --check
+	$(BIN)/hadolint deploy/Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
 
 check-lock: $(VENV)/.dev
 	$(BIN)/python -m pytest --quiet tests/test_packaging.py
@@ -60,7 +62,11 @@ lock: $(VENV)/.dev  ## Regenerate requirements/ from pyproject.toml (UPGRADE=1 t
 	$(COMPILE) pyproject.toml --all-extras --group dev -o requirements/dev.txt
 	$(COMPILE) pyproject.toml --extra embedded -c requirements/dev.txt -o requirements/run.txt
 	$(COMPILE) pyproject.toml --extra embedded --extra langgraph -c requirements/dev.txt -o requirements/demo.txt
+	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/image.txt
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
+
+image:  ## Build the container image of the gateway (needs docker)
+	docker build --file deploy/Dockerfile --tag progress-broker:local .
 
 clean:  ## Remove .venv and every cache; the demo's data in .progress-broker/ stays
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -16,13 +16,14 @@ def nothing(message: bytes) -> bool:
 
 
 class Link:
-    """A way to a NATS server. Made by `link`."""
+    """A way to a server. Made by `link`."""
 
     def __init__(self, target: str) -> None:
-        host, port = target.removeprefix("nats://").rsplit(":", 1)
+        self._scheme, _, where = target.partition("://")
+        host, port = where.rsplit(":", 1)
         self.url = ""
         self.loses: Callable[[bytes], bool] = nothing
-        """Whether a message of the server, its protocol line first, gets lost on the way."""
+        """Whether a message of a NATS server, its protocol line first, gets lost on the way."""
         self.lost = asyncio.Event()
         """Set when a message was lost."""
         self._server: asyncio.Server | None = None
@@ -32,10 +33,10 @@ class Link:
 
     async def open(self) -> None:
         """Let clients through, where it was open before."""
-        host, port = (self.url.removeprefix("nats://") or "127.0.0.1:0").split(":")
+        host, port = (self.url.partition("://")[2] or "127.0.0.1:0").split(":")
         self._server = await asyncio.start_server(self._accept, host, int(port))
         host, port = self._server.sockets[0].getsockname()
-        self.url = f"nats://{host}:{port}"
+        self.url = f"{self._scheme}://{host}:{port}"
 
     async def close(self) -> None:
         """Break every connection, and refuse new ones."""
@@ -83,6 +84,8 @@ class Link:
             await writer.drain()
 
     async def _downward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._scheme != "nats":
+            await self._upward(reader, writer)
         while line := await reader.readline():
             if line.startswith((b"MSG ", b"HMSG ")):
                 line += await reader.readexactly(int(line.split()[-1]) + 2)
@@ -95,7 +98,7 @@ class Link:
 
 @asynccontextmanager
 async def link(target: str) -> AsyncIterator[Link]:
-    """Open a way to a NATS server."""
+    """Open a way to a server: nats:// by its messages, another byte by byte."""
     way = Link(target)
     await way.open()
     try:
@@ -161,7 +164,7 @@ async def gone(pid: int) -> None:
         os.close(descriptor)
 
 
-async def until(condition: Callable[[], Awaitable[object]], seconds: float = 10) -> None:
+async def until(condition: Callable[[], Awaitable[object]], seconds: float = 25) -> None:
     """Wait for what no signal tells."""
     async with asyncio.timeout(seconds):
         while True:

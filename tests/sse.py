@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote, urlsplit
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds that one answer, or one frame, may take."""
 
 

@@ -18,6 +18,7 @@ GROUPS = PYPROJECT["dependency-groups"]
 
 DECLARED = {
     "build": [*resolve_dependency_groups(GROUPS, "build")],
+    "image": [*PROJECT["dependencies"]],
     "run": [*PROJECT["dependencies"], *EXTRAS["embedded"]],
     "demo": [*PROJECT["dependencies"], *EXTRAS["embedded"], *EXTRAS["langgraph"]],
     "dev": [

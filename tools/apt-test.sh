@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Installs what the tests of tests/proxy, tests/browser and tests/compat need and PyPI does not
-# have: nginx, haproxy, Chromium and curl. Does nothing where all of it is there. Starts no service.
+# have: nginx, haproxy, caddy, Chromium and curl. Does nothing where all of it is there. Starts no
+# service.
 set -euo pipefail
 
 missing=()
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
 command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || missing+=(haproxy)
+command -v caddy >/dev/null || missing+=(caddy)
 command -v curl >/dev/null || missing+=(curl)
 command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null ||
     missing+=(chromium-headless-shell)

@@ -9,9 +9,11 @@ internals; `tests/stream/test_connection.py` pins what it needs.
 import asyncio
 import itertools
 import logging
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Self
+from urllib.parse import urlsplit
 
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription as NatsSubscription
@@ -28,6 +30,7 @@ REQUEST_TIMEOUT: Final = 5.0
 
 # Seconds between two tries; annotated as an integer in nats-py, and slept as it is.
 _RECONNECT: Final[Any] = 0.25
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class _Client(Client):
@@ -76,6 +79,13 @@ class _Client(Client):
         """Send protocol lines as they are, in one piece."""
         await self._send_command(commands)
         await self._flush_pending()
+
+
+def _inbox_of(url: str) -> bytes:
+    """Where answers come: below the user's own name, so that a server can keep others away."""
+    first = urlsplit(url.split(",")[0])
+    user = first.username if first.password else None  # alone it is a token, and secret
+    return b"_INBOX" if user is None or not _NAME.fullmatch(user) else b"_INBOX." + user.encode()
 
 
 class Subscription:
@@ -131,7 +141,10 @@ class Connection:
             for call in connection._reconnected:
                 call()
 
+        heard: list[Exception] = []
+
         async def failed(error: Exception) -> None:
+            heard[:] = [error]
             log.debug("nats: %r", error)
 
         connecting = client.connect(
@@ -145,6 +158,7 @@ class Connection:
             disconnected_cb=lost,
             reconnected_cb=returned,
             error_cb=failed,
+            inbox_prefix=_inbox_of(url),
             **options,
         )
         try:
@@ -152,6 +166,8 @@ class Connection:
         except (Error, OSError, TimeoutError) as error:
             with suppress(Exception):
                 await client.close()
+            if isinstance(error, TimeoutError) and heard:
+                error = heard[-1]  # it was tried until there was no time left
             raise StreamUnavailable(f"connect to NATS at {masked(url)}", _text(error)) from error
         connection = cls(client)
         await client.listen(f"{connection._inbox}.*", connection._answered)

@@ -1,10 +1,11 @@
-"""Real reverse proxies before a gateway, as people set them up."""
+"""Real reverse proxies before a gateway, as `deploy/proxy/` sets them up."""
 
 import asyncio
 import os
+import re
 import shutil
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -13,59 +14,20 @@ import pytest
 from tests.faults import until
 from tests.gateway.process import free_ports
 
-NGINX = """\
+EXAMPLES = Path(__file__).parents[2] / "deploy" / "proxy"
+
+_NGINX = """\
 daemon off;
 {user}
-worker_processes 1;
-worker_rlimit_nofile 16384;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log;
-events {{ worker_connections 8192; }}
-http {{
-    access_log off;
+"""
+_NGINX_HTTP = """\
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
-    proxy_cache_path {folder}/cache keys_zone=runs:1m use_temp_path=off;
-    proxy_http_version 1.1;
-    proxy_set_header Connection "";
-    keepalive_timeout 60s;
-    upstream gateway {{ server {upstream}; keepalive 16; }}
-    server {{
-        listen 127.0.0.1:{port} backlog=4096;
-        location = /status {{ stub_status; }}
-        location ~ ^/v1/runs/[^/]+$ {{
-            proxy_pass http://gateway;
-            proxy_read_timeout 70s;
-            proxy_cache runs;
-            proxy_cache_key $request_uri;
-            proxy_cache_lock on;
-            proxy_cache_lock_timeout 70s;
-            proxy_cache_lock_age 70s;
-        }}
-        location / {{
-            proxy_pass http://gateway;
-            proxy_read_timeout {idle}s;
-        }}
-    }}
-}}
-"""
-
-# Without http-no-delay haproxy holds each frame back for 200 ms, for more that might follow.
-HAPROXY = """\
-defaults
-    mode http
-    option http-no-delay
-    timeout connect 5s
-    timeout client {idle}s
-    timeout server {idle}s
-frontend all
-    bind 127.0.0.1:{port}
-    default_backend gateway
-backend gateway
-    server one {upstream}
 """
 
 
@@ -82,9 +44,11 @@ def tool(*names: str) -> str:
 
 
 @asynccontextmanager
-async def _running(command: Sequence[str], port: int) -> AsyncIterator[str]:
+async def _running(command: Sequence[str], port: int, home: Path) -> AsyncIterator[str]:
     """Run a server until the block ends; gives its URL once it takes connections."""
-    process = await asyncio.create_subprocess_exec(*command, start_new_session=True)
+    process = await asyncio.create_subprocess_exec(
+        *command, start_new_session=True, env={**os.environ, "HOME": str(home)}
+    )
 
     async def listens() -> bool:
         assert process.returncode is None, f"{command[0]} ended"
@@ -111,26 +75,76 @@ async def _running(command: Sequence[str], port: int) -> AsyncIterator[str]:
 
 
 def _command(name: str, folder: Path, gateway: str, port: int, idle: int) -> list[str]:
-    """Write the configuration; gives the command that runs with it."""
+    """Write the example's configuration for one gateway; gives the command that runs with it.
+
+    Addresses, folders and the time a silent connection has are other than in the example.
+    """
     folder.mkdir()
     config = folder / "proxy.conf"
-    template = NGINX if name == "nginx" else HAPROXY
-    text = template.format(
-        folder=folder,
-        upstream=gateway.removeprefix("http://"),
-        port=port,
-        idle=idle,
-        user="user root;" if os.geteuid() == 0 else "",
-    )
-    config.write_text(text)
+    upstream = gateway.removeprefix("http://")
     if name == "nginx":
+        config.write_text(_nginx(folder, upstream, port, idle))
         return [tool(name), "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(config)]
-    return [tool(name), "-db", "-f", str(config)]
+    if name == "haproxy":
+        config.write_text(_haproxy(upstream, port, idle))
+        return [tool(name), "-db", "-f", str(config)]
+    config.write_text(_caddy(upstream, port))
+    return [tool(name), "run", "--adapter", "caddyfile", "--config", str(config)]
+
+
+def _nginx(folder: Path, upstream: str, port: int, idle: int) -> str:
+    text = _replaced(
+        (EXAMPLES / "nginx.conf").read_text(),
+        (r"worker_rlimit_nofile .*|worker_connections \d+", _fewer_files),
+        (r"http \{\n", lambda found: found[0] + _NGINX_HTTP.format(folder=folder)),
+        (r"/var/cache/nginx/progress", lambda found: f"{folder}/cache"),
+        (r"server gateway-1:8080 .*\n.*", lambda found: f"server {upstream};"),
+        (r"listen 80 backlog=4096;.*", lambda found: f"listen 127.0.0.1:{port} backlog=4096;"),
+        (r"proxy_read_timeout 60s", lambda found: f"proxy_read_timeout {idle}s"),
+        (r"location / ", lambda found: "location = /status { stub_status; }\n" + found[0]),
+    )
+    user = "user root;" if os.geteuid() == 0 else ""
+    return _NGINX.format(folder=folder, user=user) + text
+
+
+def _fewer_files(found: re.Match[str]) -> str:
+    """What a test may open, in place of what a server may."""
+    return re.sub(r"\d+", lambda number: str(int(number[0]) // 4), found[0])
+
+
+def _haproxy(upstream: str, port: int, idle: int) -> str:
+    return _replaced(
+        (EXAMPLES / "haproxy.cfg").read_text(),
+        (r"maxconn 40000", lambda found: "maxconn 4000"),
+        (r"bind :80", lambda found: f"bind 127.0.0.1:{port}"),
+        (r"timeout (client|server|tunnel) 60s", lambda found: f"timeout {found[1]} {idle}s"),
+        (r"server gateway-1 .*\n.*", lambda found: f"server one {upstream}"),
+    )
+
+
+def _caddy(upstream: str, port: int) -> str:
+    return _replaced(
+        (EXAMPLES / "Caddyfile").read_text(),
+        (r":80 \{", lambda found: f"http://:{port} {{\n\tbind 127.0.0.1"),
+        (r"gateway-1:8080 gateway-2:8080", lambda found: upstream),
+        (r"\t\thealth_.*\n", lambda found: ""),
+    )
+
+
+def _replaced(text: str, *changes: tuple[str, Callable[[re.Match[str]], str]]) -> str:
+    """The text with every change made, each of which must find something."""
+    for pattern, change in changes:
+        text, count = re.subn(pattern, change, text)
+        assert count, f"{pattern} is not in the example"
+    return text
 
 
 @asynccontextmanager
 async def proxy(name: str, folder: Path, gateway: str, *, idle: int = 60) -> AsyncIterator[str]:
-    """Run nginx or haproxy before a gateway; it cuts connections silent for `idle` seconds."""
+    """Run nginx, haproxy or caddy before a gateway.
+
+    The former two cut connections that are silent for `idle` seconds; caddy never does.
+    """
     [port] = free_ports(1)
-    async with _running(_command(name, folder, gateway, port, idle), port) as url:
+    async with _running(_command(name, folder, gateway, port, idle), port, folder) as url:
         yield url

@@ -16,10 +16,10 @@ from tests.gateway.serving import broker
 from tests.proxy.proxies import proxy
 from tests.sse import ask, path, stream, watch
 
-both = pytest.mark.parametrize("name", ["nginx", "haproxy"])
+each = pytest.mark.parametrize("name", ["nginx", "haproxy", "caddy"])
 
 
-@both
+@each
 async def test_every_frame_comes_at_once(tmp_path: Path, name: str) -> None:
     """No proxy waits until a buffer is full; the answer's headers forbid it."""
     async with (
@@ -41,7 +41,7 @@ async def test_every_frame_comes_at_once(tmp_path: Path, name: str) -> None:
             assert frames.complete
 
 
-@both
+@each
 async def test_a_silent_stream_survives(tmp_path: Path, name: str) -> None:
     async with (
         broker(tmp_path, heartbeat=0.5) as b,
@@ -57,7 +57,7 @@ async def test_a_silent_stream_survives(tmp_path: Path, name: str) -> None:
             assert "end" == (await end)[-1].event
 
 
-@both
+@pytest.mark.parametrize("name", ["nginx", "haproxy"])
 async def test_without_heartbeat_it_would_not(tmp_path: Path, name: str) -> None:
     """So that the test above shows something."""
     async with (
@@ -71,7 +71,7 @@ async def test_without_heartbeat_it_would_not(tmp_path: Path, name: str) -> None
             assert not frames.complete
 
 
-@both
+@each
 async def test_a_client_that_goes_is_gone_for_the_gateway(tmp_path: Path, name: str) -> None:
     """At the latest with a heartbeat that cannot be delivered."""
     async with (
@@ -88,7 +88,7 @@ async def test_a_client_that_goes_is_gone_for_the_gateway(tmp_path: Path, name: 
         await until(forgotten)
 
 
-@both
+@each
 async def test_a_resume_and_the_end_come_through(tmp_path: Path, name: str) -> None:
     """`Last-Event-ID` goes up, 204 comes down."""
     async with broker(tmp_path) as b, proxy(name, tmp_path / name, b.url) as url:

@@ -19,7 +19,7 @@ from broker.stream.publish import Message, publish_all
 from broker.stream.replay import read
 from broker.stream.topology import PROGRESS, StreamSettings, api, ensure
 
-PATIENCE = 15.0
+PATIENCE = 30.0
 """Seconds that a whole test may wait for one thing."""
 
 Payload = bytes | dict[str, Any]
