@@ -15,8 +15,10 @@ from broker.stream.connection import Connection
 from broker.stream.topology import CHECKPOINTS, StreamSettings, api, ensure
 
 RUNS = 1_000
-RATE = 5_000
-"""Events a second, each of the next run in turn."""
+RATE = 6_000
+"""Events offered a second, each of the next run in turn ..."""
+WANTED = 5_000
+"""... and how many must be done, counted up to the last acknowledgement."""
 BURST = 50
 """Events that are stored together: the publisher is not what is measured."""
 
@@ -31,8 +33,9 @@ async def measure(smoke: bool) -> list[Figure]:
 
 async def _under_load(seconds: int) -> list[Figure]:
     async with (
-        gateway() as server,
-        Connection.connect(server.nats_url, name="bench") as connection,
+        nats() as url,
+        gateway(nats_url=url) as server,
+        Connection.connect(url, name="bench") as connection,
     ):
         await store(connection, (event_of(f"r-{n}", 0, RATE) for n in range(RUNS)))
         await projected(connection)
@@ -47,7 +50,7 @@ async def _under_load(seconds: int) -> list[Figure]:
         watching.cancel()
         written = await _metric(server, "checkpoints_written_total") - written
     return [
-        Figure(f"events of {RUNS:,} runs", RATE * seconds / took, "1/s", ">=", 0.9 * RATE),
+        Figure(f"events of {RUNS:,} runs", RATE * seconds / took, "1/s", ">=", WANTED),
         Figure("highest lag told", max(lags), "s", "<=", 2),
         Figure("last event to last checkpoint", took - (published - began), "s", "<=", 2),
         Figure("core", 100 * (after.seconds - before.seconds) / took, "%", "<=", 100),

@@ -9,6 +9,7 @@ from typing import Any
 
 from broker import logs
 from broker.cli.flags import add_settings, settings_of
+from broker.cli.garbage import search_rarely
 from broker.cli.workers import WORKER_FLAG, supervise
 from broker.gateway.app import running
 from broker.settings import Settings
@@ -38,6 +39,7 @@ async def _supervise(settings: Settings) -> int:
 
 
 async def _serve(settings: Settings, *, shares_port: bool) -> int:
+    search_rarely()
     async with running(settings, shares_port=shares_port) as gateway:
         if await told_to_stop() == signal.SIGTERM:
             async with asyncio.TaskGroup() as tasks:

@@ -21,12 +21,14 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 
 class Mark(NamedTuple):
-    """The note that something was stored for a run, to be acknowledged by its token.
+    """The note that a record was stored for a run, to be acknowledged by its token.
 
-    `stored_at` is the server's time, in seconds since 1970.
+    `stored_at` is the server's time, in seconds since 1970. Every record from `since` to this one,
+    of whatever run, was told to the same gateway; none is meant where `since` is beyond it.
     """
 
     key: RunKey
-    seq: int
+    record: Record
     stored_at: float
     token: bytes
+    since: int

@@ -14,6 +14,7 @@ from broker.model.record import Record
 from broker.model.state import RunState, initial
 from broker.model.subjects import RunKey
 from broker.model.summary import summarize
+from broker.runs.dirty import Dirty
 from broker.runs.folds import Folding, Folds
 from broker.runs.ports import Storage
 
@@ -52,28 +53,35 @@ class CatchUp:
         self._now = now
         self._metrics = metrics
 
-    async def visit(self, key: RunKey, upto: int, *, rest: float, rest_most: float) -> int:
-        """Catch a run up to its head, at least to `upto`; gives how far its checkpoint goes.
+    async def visit(self, key: RunKey, dirty: Dirty, *, rest: float, rest_most: float) -> int:
+        """Catch a run up, at least to the last mark; gives how far its checkpoint goes.
 
-        That may be less than `upto` where the records are not to be had yet, or not any more. The
-        next checkpoint is due `rest` times what this one cost later, `rest_most` seconds at most.
-        Raises StreamUnavailable.
+        That may be less than the last mark where the records are not to be had yet, or not any
+        more. The next checkpoint is due `rest` times what this one cost later, `rest_most` seconds
+        at most. Raises StreamUnavailable.
         """
-        epoch = self._storage.epoch
+        epoch, upto = self._storage.epoch, dirty.upto
         folding = self.folds.take(key)
         if folding is None or folding.epoch != epoch:
             folding = await self._begin(key, await self._storage.load(key), epoch)
+        if folding.goes_on_with(dirty):
+            folding.fold.extend(dirty.tail)
+            folding.told = True
         for pause in _TRIES:
             if folding.stored >= upto:
                 break
             await asyncio.sleep(pause)
-            async for page in self._storage.read(key, folding.fold.seq):
-                folding.fold.extend(page)
+            if folding.fold.seq < upto:
+                async for page in self._storage.read(key, folding.fold.seq):
+                    folding.fold.extend(page)
             if folding.stored < folding.fold.seq:
                 began = self._now()
                 folding = await self._write(key, folding)
                 cost = self._now() - began
                 folding.due = self._now() + min(rest_most, rest * cost)
+        # Who was told something new, and has read at least that far, has all there was before it.
+        whole = folding.linked or dirty.whole_since <= upto
+        folding.linked = whole and folding.fold.seq >= upto
         self.folds.put(key, folding)
         return folding.stored
 
@@ -151,7 +159,7 @@ class CatchUp:
         except Superseded:
             self._metrics.checkpoint_conflicts.inc()
             found = await self._storage.load(key)
-            if found.seq > folding.fold.seq:
+            if folding.told or found.seq > folding.fold.seq:
                 return await self._begin(key, found, folding.epoch)
             folding.revision, folding.stored = found.revision, found.seq
         else:

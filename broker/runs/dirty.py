@@ -2,32 +2,61 @@
 
 from heapq import heappop, heappush
 from math import inf
+from sys import maxsize
 
-from broker.model.record import Mark
+from broker.model.record import Mark, Record
 from broker.model.subjects import RunKey
 
 
 class Dirty:
     """One run's marks that are in no checkpoint yet. Times are monotonic seconds."""
 
-    __slots__ = ("marked_at", "oldest", "since", "tokens", "upto")
+    __slots__ = ("held_since", "oldest", "since", "size", "tail", "tokens", "upto", "whole_since")
 
     def __init__(self, marked_at: float) -> None:
-        self.marked_at = marked_at
+        self.held_since = marked_at
+        """Since when the server has not heard that its marks are worked on."""
         self.since = 0
         self.upto = 0
         """The earliest and the latest sequence that was marked."""
+        self.tail: list[Record] = []
+        """What was marked, in order, ..."""
+        self.size = 0
+        """... and its bytes."""
+        self.whole_since = 0
+        """From which sequence on nothing of the run is missing in the tail."""
         self.oldest = inf
         """When the earliest of them was stored, in seconds since 1970."""
         self.tokens: list[tuple[int, bytes]] = []
         """Each mark's sequence, and by what it is acknowledged."""
 
-    def add(self, seq: int, stored_at: float, token: bytes) -> None:
+    def add(self, mark: Mark) -> None:
         """Take a mark in."""
+        seq = mark.record.seq
         self.since = min(self.since or seq, seq)
-        self.upto = max(self.upto, seq)
-        self.oldest = min(self.oldest, stored_at)
-        self.tokens.append((seq, token))
+        self.oldest = min(self.oldest, mark.stored_at)
+        self.whole_since = max(self.whole_since, mark.since)
+        self.tokens.append((seq, mark.token))
+        if seq > self.upto:
+            self.upto = seq
+            self.tail.append(mark.record)
+            self.size += len(mark.record.payload)
+
+    def join(self, later: "Dirty") -> None:
+        """Take in what was marked later."""
+        self.since = min(self.since, later.since)
+        self.oldest = min(self.oldest, later.oldest)
+        self.whole_since = max(self.whole_since, later.whole_since)
+        self.tokens += later.tokens
+        self.tail += [record for record in later.tail if record.seq > self.upto]
+        self.upto = max(self.upto, later.upto)
+        self.size += later.size
+
+    def forget_tail(self) -> None:
+        """Keep no records: they are to be read from the stream."""
+        self.tail = []
+        self.size = 0
+        self.whole_since = maxsize
 
     def split(self, seq: int) -> tuple[list[bytes], int]:
         """The tokens that a checkpoint at `seq` stands for, and how many it does not."""
@@ -36,9 +65,12 @@ class Dirty:
 
 
 class DirtyRuns:
-    """The dirty set. A run that is being visited is dirty again if it is marked meanwhile."""
+    """The dirty set. A run that is being visited is dirty again if it is marked meanwhile.
 
-    def __init__(self) -> None:
+    The records that it holds have so many bytes at most.
+    """
+
+    def __init__(self, bytes_most: int) -> None:
         self._dirty: dict[RunKey, Dirty] = {}
         self._visited: dict[RunKey, Dirty] = {}
         self._order: list[tuple[float, int, RunKey]] = []
@@ -48,6 +80,8 @@ class DirtyRuns:
         """How many marks are held."""
         self.fresh = 0
         """How many runs have become dirty since `unvisited` was asked for."""
+        self._size = 0
+        self._bytes_most = bytes_most
 
     def __len__(self) -> int:
         return len(self._dirty) + len(self._visited)
@@ -60,7 +94,11 @@ class DirtyRuns:
             self.fresh += 1
             if mark.key not in self._visited:
                 self._push(mark.key, due)
-        dirty.add(mark.seq, mark.stored_at, mark.token)
+        self._size -= dirty.size
+        dirty.add(mark)
+        if self._size + dirty.size > self._bytes_most:
+            dirty.forget_tail()
+        self._size += dirty.size
         self.marks += 1
 
     def due_in(self, now: float) -> float | None:
@@ -83,6 +121,7 @@ class DirtyRuns:
         if self._visited.get(key) is not visited:
             return
         del self._visited[key]
+        self._size -= visited.size
         self.marks -= len(visited.tokens)
         if key in self._dirty:
             self._push(key, due)
@@ -94,10 +133,7 @@ class DirtyRuns:
         del self._visited[key]
         later = self._dirty.get(key)
         if later is not None:
-            visited.since = min(visited.since, later.since)
-            visited.upto = max(visited.upto, later.upto)
-            visited.oldest = min(visited.oldest, later.oldest)
-            visited.tokens += later.tokens
+            visited.join(later)
         self._dirty[key] = visited
         self._push(key, due)
 
@@ -110,14 +146,23 @@ class DirtyRuns:
         everything = (*self._dirty.values(), *self._visited.values())
         return min((dirty.oldest for dirty in everything), default=inf)
 
-    def tokens(self, before: float = inf) -> list[bytes]:
-        """The tokens of all runs that were marked before a moment."""
+    def tokens(self) -> list[bytes]:
+        """The tokens of all runs."""
         everything = (*self._dirty.values(), *self._visited.values())
-        return [token for d in everything if d.marked_at < before for _, token in d.tokens]
+        return [token for dirty in everything for _, token in dirty.tokens]
+
+    def held(self, now: float, after: float) -> list[bytes]:
+        """The tokens of runs that were marked, or asked for here, so many seconds ago."""
+        tokens: list[bytes] = []
+        for dirty in (*self._dirty.values(), *self._visited.values()):
+            if dirty.held_since < now - after:
+                dirty.held_since = now
+                tokens += [token for _, token in dirty.tokens]
+        return tokens
 
     def clear(self) -> None:
         """Forget everything; visits that are under way find nothing to settle."""
         self._dirty.clear()
         self._visited.clear()
         self._order.clear()
-        self.marks = 0
+        self.marks = self._size = 0

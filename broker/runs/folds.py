@@ -5,6 +5,7 @@ from typing import Final
 
 from broker.model.evolve import Fold
 from broker.model.subjects import RunKey
+from broker.runs.dirty import Dirty
 
 _OBJECTS: Final = 4
 """Bytes that objects take, per byte of their JSON."""
@@ -16,7 +17,7 @@ _LEAST: Final = 4096
 class Folding:
     """A run's fold, and the checkpoint that is stored of it."""
 
-    __slots__ = ("due", "epoch", "fold", "revision", "size", "stored")
+    __slots__ = ("due", "epoch", "fold", "linked", "revision", "size", "stored", "told")
 
     def __init__(self, fold: Fold, epoch: str, *, revision: int, stored: int) -> None:
         self.fold = fold
@@ -25,10 +26,18 @@ class Folding:
         """The revision of the stored checkpoint."""
         self.stored = stored
         """The sequence up to which the stored checkpoint goes."""
+        self.linked = False
+        """Whether it has all of the run that this gateway was told, or is to be told with it."""
+        self.told = False
+        """Whether records are in it that came with marks, not from a read of the stream."""
         self.size = _LEAST
         """Bytes of memory, roughly."""
         self.due = 0.0
         """When the next checkpoint may be written: later, the more the last one cost."""
+
+    def goes_on_with(self, dirty: Dirty) -> bool:
+        """Whether what came with the marks is all that it lacks up to the last one."""
+        return self.linked and self.fold.seq >= dirty.whole_since - 1
 
     def weigh(self, packed: bytes) -> None:
         """Guess from the packed state what the fold takes."""
@@ -69,10 +78,12 @@ class Folds:
         folding = self._folds.get(key)
         return 0.0 if folding is None else folding.due
 
-    def seq(self, key: RunKey) -> int:
-        """How far the run's fold has come; 0 without one."""
+    def behind(self, key: RunKey, dirty: Dirty) -> bool:
+        """Whether a visit of the run must read from the stream."""
         folding = self._folds.get(key)
-        return 0 if folding is None else folding.fold.seq
+        if folding is None:
+            return True
+        return folding.fold.seq < dirty.upto and not folding.goes_on_with(dirty)
 
     def clear(self) -> None:
         self._folds.clear()

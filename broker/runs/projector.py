@@ -47,14 +47,18 @@ class ProjectorLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How often what a checkpoint cost must pass before the run's next one is written."""
     rest_most: float = 4.0
     """The longest such rest; less than the server waits for acknowledgements."""
-    visits: int = 16
+    visits: int = 32
     """Visits at a time."""
-    marks: int = 16_384
-    """Marks held; no more are taken meanwhile."""
+    marks: int = 65_536
+    """Marks held; no more are taken meanwhile. The fewer a visit stands for, the more visits."""
+    marks_bytes: int = 64 * 1024 * 1024
+    """Of the records that came with them; those beyond are read from the stream again."""
     hold_after: float = 3.0
-    """Age of marks that the server is asked not to give to others yet."""
+    """Age of marks that the server is asked not to give to others yet, again after as long."""
+    backlog: int = 16_384
+    """Marks that nobody has got yet, from which on a backlog is caught up with, ..."""
     together: int = 256
-    """Dirty runs from which on a backlog is read in one pass, not run by run."""
+    """... and runs to read of from which on that is done in one pass, not run by run."""
     folds: int = 16_384
     folds_bytes: int = 128 * 1024 * 1024
     known: int = 100_000
@@ -83,7 +87,7 @@ class Projector:
         self._catch_up = CatchUp(
             storage, folds, bounds=limits.bounds, now=clocks.now, metrics=metrics
         )
-        self._dirty = DirtyRuns()
+        self._dirty = DirtyRuns(limits.marks_bytes)
         self._stored: OrderedDict[RunKey, int] = OrderedDict()
         """How far the checkpoints go, of the runs last visited."""
         self._generation = 0
@@ -185,7 +189,7 @@ class Projector:
         due = now + self._window()
         old: list[bytes] = []
         for mark in marks:
-            if mark.seq <= self._stored.get(mark.key, 0):
+            if mark.record.seq <= self._stored.get(mark.key, 0):
                 old.append(mark.token)
             else:
                 self._dirty.add(mark, now, max(due, self._catch_up.folds.due(mark.key)))
@@ -223,11 +227,12 @@ class Projector:
         To search the stream for the events of one run among those of thousands, and then for those
         of the next, costs the server many times more.
         """
-        backlog = (self._marks.pending or 0) > self._limits.marks
+        backlog = (self._marks.pending or 0) > self._limits.backlog
         if not backlog or self._dirty.fresh < self._limits.together:
             return
-        seq = self._catch_up.folds.seq
-        behind = {k: d for k, d in self._dirty.unvisited().items() if seq(k) < d.upto}
+        folds = self._catch_up.folds
+        unvisited = self._dirty.unvisited()
+        behind = {k: dirty for k, dirty in unvisited.items() if folds.behind(k, dirty)}
         if len(behind) < self._limits.together:
             return
         keys = list(behind)[: self._limits.folds // 2]
@@ -239,9 +244,11 @@ class Projector:
     async def _visit(self, key: RunKey, dirty: Dirty, generation: int) -> None:
         """Catch one run up, and acknowledge what its checkpoint stands for."""
         limits = self._limits
+        if generation != self._generation:
+            dirty.forget_tail()
         try:
             stored = await self._catch_up.visit(
-                key, dirty.upto, rest=limits.rest, rest_most=limits.rest_most
+                key, dirty, rest=limits.rest, rest_most=limits.rest_most
             )
             if generation == self._generation:
                 await self._settle(key, dirty, stored)
@@ -301,9 +308,9 @@ class Projector:
             lag = 0.0 if oldest == math.inf else max(0.0, self._clocks.wall() - oldest)
             self._metrics.projector_lag.set(lag)
             self._look_whether_caught_up()
-            long_held = self._dirty.tokens(self._clocks.now() - self._limits.hold_after)
             with suppress(BrokerError):
-                await self._marks.hold(long_held)
+                now = self._clocks.now()
+                await self._marks.hold(self._dirty.held(now, self._limits.hold_after))
 
     def _look_whether_caught_up(self) -> None:
         if self._marks.pending == 0:

@@ -15,6 +15,7 @@ from broker.errors import InvalidName, StreamUnavailable
 from broker.model.subjects import encode_token, job_subject
 from broker.stream.connection import REQUEST_TIMEOUT, Connection, Subscription
 from broker.stream.headers import status
+from broker.stream.places import place_of
 from broker.stream.topology import JOBS, api
 
 MOST_TAKEN: Final = 10_000
@@ -33,13 +34,8 @@ class Taken(NamedTuple):
 
     @property
     def deliveries(self) -> int:
-        """How often it was given to a worker, this time included.
-
-        From `$JS.ACK.<stream>.<consumer>.<deliveries>.…`; newer servers put a domain and an
-        account before the stream (ADR-15).
-        """
-        tokens = self.reply.split(b".")
-        return int(tokens[4] if len(tokens) == 9 else tokens[6])
+        """How often it was given to a worker, this time included."""
+        return place_of(self.reply).deliveries
 
 
 class Jobs:

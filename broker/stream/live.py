@@ -181,9 +181,14 @@ class LiveRuns:
             self.on_new_epoch()
 
     async def compare(self, found_by: str) -> None:
-        """Compare every followed run's last sequence with the stream's."""
+        """Compare every followed run's last sequence with the stream's.
+
+        What was told of before the answer is waited for: under load it may still be on its way,
+        and to read it again, for thousands of runs at once, would cost the server seconds.
+        """
         began = asyncio.get_running_loop().time()
         last = await last_sequences(self.reads, list(self.followers), stream=self.stream)
+        await self.live.flush()
         for subject, seq in last.items():
             follower = self.followers.get(subject)
             if follower is not None:

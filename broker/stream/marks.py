@@ -13,14 +13,16 @@ from typing import Any, Final, NamedTuple
 from broker.errors import InvalidName, StreamUnavailable
 from broker.metrics import Metrics
 from broker.model.cursor import Cursor, epoch_of
-from broker.model.record import Mark
+from broker.model.record import Mark, Record
 from broker.model.subjects import RunKey, run_of
 from broker.stream.connection import Connection, Subscription
 from broker.stream.deadletter import copy, fault
-from broker.stream.headers import status
+from broker.stream.headers import is_usual_end, status_line
 from broker.stream.live import LiveRuns
+from broker.stream.places import Place, place_of
 from broker.stream.publish import Message, publish_all
 from broker.stream.topology import MIB, PROGRESS, api, created_at
+from broker.stream.unbroken import Unbroken
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,10 @@ WAIT: Final = 5.0
 """Seconds that a request stays open when there is nothing."""
 GATHER: Final = 0.02
 """Seconds from the first message to a look at all that came: a look costs more than a message."""
+
+UNWATCHED: Final = 0.5
+"""Seconds without an open request after which the consumer may have been deleted unheard, and made
+anew by another gateway, which needs longer for that."""
 
 _EARLIER: Final = "malformed"
 """The consumer that earlier versions of the gateway shared in its place."""
@@ -53,14 +59,8 @@ class _Arrived(NamedTuple):
     subject: bytes
     reply: bytes
     payload: bytes
-
-
-class _Place(NamedTuple):
-    """What the acknowledgement subject of a message tells of it."""
-
-    seq: int
-    stored_at: float
-    pending: int
+    place: Place
+    since: int
 
 
 class Marks:
@@ -80,10 +80,16 @@ class Marks:
         """Messages that the open request may still bring."""
         self._until = 0.0
         """When the open request is over at the latest."""
+        self._heard_at = 0.0
+        """When the server last said anything."""
         self._arrived: list[_Arrived] = []
+        self._unbroken = Unbroken()
+        self._epoch = ""
+        """Of the stream that messages come from."""
         self._refusal = ""
         """Why the server ended a request out of turn, such as that the consumer was deleted."""
         self._something = asyncio.Event()
+        self._now = asyncio.get_running_loop().time
         connection.on_reconnect(self._returned)
 
     async def open(self) -> None:
@@ -93,21 +99,27 @@ class Marks:
         sequences would be taken for those of the earlier one.
         """
         self.pending = None
+        self._unbroken.end()
         if self._subscription is None:
             self._subscription = await self._connection.subscribe(f"{self._inbox}.*", self._take)
         if epoch_of(await created_at(self._connection, PROGRESS)) != self._runs.epoch:
             self._arrived = []
             self._runs.verify_soon()
             raise StreamUnavailable(f"consume {PROGRESS}", "it was made anew")
+        if self._epoch != self._runs.epoch:
+            self._arrived = []
+            self._epoch = self._runs.epoch
         create = {"stream_name": PROGRESS, "config": _CONFIG}
         answer = await api(self._connection, f"CONSUMER.CREATE.{PROGRESS}.{CONSUMER}", create)
         self.pending = int(answer["num_pending"])
         self._due, self._refusal = 0, ""
+        self._heard_at = self._now()
         await self._remove_earlier()
 
     def _returned(self) -> None:
         """The server that is back knows of no request, and may have another stream."""
         self._due, self._refusal = 0, "the connection was lost"
+        self._unbroken.end()
         self._something.set()
 
     async def _remove_earlier(self) -> None:
@@ -131,13 +143,20 @@ class Marks:
             raise StreamUnavailable("fetch events", self._refusal)
         self._something.clear()
         arrived, self._arrived = self._arrived, []
-        return await self._marks(arrived)
+        try:
+            return await self._marks(arrived)
+        except StreamUnavailable:
+            self._arrived = arrived + self._arrived
+            self._runs.verify_soon()
+            raise
 
     async def _wait(self, most: int) -> None:
         """Wait until something arrives, or the server's word that nothing does."""
         if not self._due:
+            if self._now() - self._heard_at > UNWATCHED:
+                await self.open()
             self._due = min(most, BATCH)
-            self._until = asyncio.get_running_loop().time() + WAIT + 1
+            self._until = self._now() + WAIT + 1
             self._asked += 1
             request = _REQUEST % (self._due, BATCH_BYTES, int(WAIT * 1e9))
             subject = f"$JS.API.CONSUMER.MSG.NEXT.{PROGRESS}.{CONSUMER}"
@@ -156,12 +175,12 @@ class Marks:
         marks: list[Mark] = []
         copies: list[Message] = []
         strays: list[bytes] = []
-        for subject, reply, payload in arrived:
-            place = _place(reply)
+        for subject, reply, payload, place, since in arrived:
             self.pending = place.pending
+            record = Record(place.seq, place.stored_at, payload)
             wrong: str | None = None
             try:
-                marks.append(Mark(_run_of(subject), place.seq, place.stored_at, reply))
+                marks.append(Mark(_run_of(subject), record, place.nanoseconds / 1e9, reply, since))
                 wrong = fault(payload)
             except InvalidName as error:
                 wrong = str(error)
@@ -176,6 +195,8 @@ class Marks:
             stored = await publish_all(self._connection, copies)
             self._metrics.malformed.inc(sum(not copied.duplicate for copied in stored))
             await self.acknowledge(strays)
+        if self._epoch != self._runs.epoch:
+            raise StreamUnavailable("fetch events", f"{PROGRESS} was made anew")
         return marks
 
     async def acknowledge(self, tokens: Iterable[bytes]) -> None:
@@ -202,31 +223,20 @@ class Marks:
 
     def _take(self, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
         """A message, which comes under its own subject, or the word that the request is over."""
+        self._heard_at = self._now()
         if reply:
-            self._arrived.append(_Arrived(subject, reply, data))
+            place = place_of(reply)
+            since = self._unbroken.since(place.delivery, place.seq, again=place.deliveries > 1)
+            self._arrived.append(_Arrived(subject, reply, data, place, since))
             self._due = max(0, self._due - 1)
         elif subject.endswith(b".%d" % self._asked):
             self._due = 0
-            if headers is not None and not _is_usual_end(headers):
-                self._refusal = headers[9 : headers.index(b"\r\n")].decode(errors="replace")
+            if headers is not None and not is_usual_end(headers):
+                self._refusal = status_line(headers)
+                self._unbroken.end()
         self._something.set()
-
-
-def _is_usual_end(headers: bytes) -> bool:
-    """Whether a request ended because there is no more, or it has brought what it may."""
-    return status(headers) in (404, 408) or b"MaxBytes" in headers or b"Completed" in headers
 
 
 @lru_cache(maxsize=65_536)
 def _run_of(subject: bytes) -> RunKey:
     return run_of(subject.decode())
-
-
-def _place(reply: bytes) -> _Place:
-    """Read `$JS.ACK.<stream>.<consumer>.<count>.<seq>.<consumer seq>.<time>.<pending>`.
-
-    Newer servers put a domain and an account before the stream's name (ADR-15).
-    """
-    tokens = reply.split(b".")
-    seq, _, nanoseconds, pending = tokens[5:9] if len(tokens) == 9 else tokens[7:11]
-    return _Place(int(seq), int(nanoseconds) / 1e9, int(pending))

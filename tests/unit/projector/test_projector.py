@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Container, Iterable, Sequence
 from itertools import pairwise
 from math import inf
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,41 +26,87 @@ from broker.model.subjects import RunKey
 from broker.model.summary import Summary
 from broker.runs.ports import Clocks
 from broker.runs.projector import Projector, ProjectorLimits
+from broker.stream.unbroken import Unbroken
 from tests import strategies as some
 from tests.faults import until
 from tests.unit.runs import exactly
 
-RUNS = [RunKey("default", run) for run in ("a", "b")]
+RUNS = [RunKey("default", "a"), RunKey("default", "b"), RunKey("acme", "a")]
 ACK_WAIT = 10.0
-LIMITS = ProjectorLimits(visits=2, marks=8, folds=4, together=2)
+LIMITS = ProjectorLimits(visits=2, marks=8, backlog=8, folds=4, together=2)
 
 
 class World:
     """The streams. Marks that nobody has acknowledged stay in `marks`, by sequence."""
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, chance: random.Random, same: float = 0.0) -> None:
         self.chance = chance
+        self.same = same
+        """How often one and the same gateway is told, and nobody else."""
+        self.lost = 0.0
+        """How often what is told gets lost on the way."""
+        self.limits = LIMITS
         self.epoch = "e1"
         self.records: dict[RunKey, list[Record]] = {key: [] for key in RUNS}
         self.stored: dict[RunKey, tuple[str, Checkpoint]] = {}
         """Each with the epoch in its summary's cursor."""
+        self.earlier: dict[RunKey, tuple[str, Checkpoint]] = {}
+        """Those before them."""
+        self.stale = 0.0
+        """How often a server of the cluster answers that is behind the others."""
         self.marks: dict[int, Mark] = {}
         self.living: list[Gateway] = []
+        self.reads = 0
         self._seq = 0
+        self._deliveries = 0
+        self._delivered: set[int] = set()
+        self._all_marks: list[Mark] = []
 
     def append(self, key: RunKey, record: Record) -> None:
         """Store an event, and tell somebody."""
         self._seq += 1
-        self.records[key].append(Record(self._seq, record.stored_at, record.payload))
+        stored = Record(self._seq, record.stored_at, record.payload)
+        self.records[key].append(stored)
         token = b"%s %d" % (self.epoch.encode(), self._seq)
-        mark = Mark(key, self._seq, record.stored_at.timestamp(), token)
+        mark = Mark(key, stored, record.stored_at.timestamp(), token, 0)
         self.marks[self._seq] = mark
+        self._all_marks.append(mark)
         self.tell(mark)
 
+    def stray(self) -> None:
+        """Store what is of no run: a gateway hears of it, and nothing comes of it."""
+        self._seq += 1
+        self._deliver(self.chance.choice(self.living), self._seq)
+
     def tell(self, mark: Mark) -> None:
-        """Any gateway hears of it, now and then two."""
-        for gateway in self.chance.choices(self.living, k=self.chance.choice([1, 1, 2, 3])):
-            gateway.told.append(mark)
+        """Any gateway hears of it, now and then two; or the same one again and again."""
+        hearing = self.chance.choices(self.living, k=self.chance.choice([1, 1, 2, 3]))
+        if self.chance.random() < self.same:
+            hearing = self.living[-1:]
+        for gateway in hearing:
+            if self.chance.random() < self.lost:
+                self._deliveries += 1
+                self._delivered.add(mark.record.seq)
+                continue
+            since = self._deliver(gateway, mark.record.seq)
+            gateway.told.append(mark._replace(since=since))
+
+    def _deliver(self, gateway: "Gateway", seq: int) -> int:
+        """Hand a message out; gives from where on this gateway has heard everything."""
+        self._deliveries += 1
+        since = gateway.unbroken.since(self._deliveries, seq, again=seq in self._delivered)
+        self._delivered.add(seq)
+        return since
+
+    def tell_anew(self) -> None:
+        """The consumer is made anew: its numbers begin again, and it tells everything again."""
+        self._deliveries = 0
+        self._delivered.clear()
+        for gateway in self.living:
+            gateway.unbroken.end()
+        for mark in self._all_marks:
+            self.marks[mark.record.seq] = mark
+            self.tell(mark)
 
     def acknowledge(self, token: bytes) -> None:
         epoch, seq = token.split()
@@ -69,11 +116,14 @@ class World:
     def make_anew(self) -> None:
         """The stream is deleted and made again; checkpoints are elsewhere, and stay."""
         self.epoch += "x"
-        self._seq = 0
+        self._seq = self._deliveries = 0
+        self._delivered.clear()
+        self._all_marks.clear()
         self.marks.clear()
         self.records = {key: [] for key in RUNS}
         for gateway in self.living:
             gateway.told.clear()
+            gateway.unbroken.end()
             gateway.projector.renew()
 
     def wrong(self) -> list[str]:
@@ -94,8 +144,10 @@ class Gateway:
     def __init__(self, world: World, life: float) -> None:
         self.pending: int | None = None
         self.told: list[Mark] = []
+        self.unbroken = Unbroken()
         self.dead = asyncio.Event()
         self.projector: Projector
+        self.limits = world.limits
         self._world = world
         self._life = life
 
@@ -137,7 +189,10 @@ class Gateway:
 
     async def read(self, key: RunKey, after: int) -> AsyncIterator[Sequence[Record]]:
         await self._turn()
+        self._world.reads += 1
         records = [record for record in self._world.records[key] if record.seq > after]
+        if self._world.chance.random() < self._world.stale:
+            records = records[: self._world.chance.randrange(len(records) + 1)]
         for begin in range(0, len(records), 3):
             yield records[begin : begin + 3]
             await self._turn()
@@ -164,7 +219,10 @@ class Gateway:
 
     async def load(self, key: RunKey) -> Checkpoint:
         await self._turn()
-        epoch, found = self._world.stored.get(key, ("", Checkpoint()))
+        stored = self._world.stored
+        if self._world.chance.random() < self._world.stale:
+            stored = self._world.earlier
+        epoch, found = stored.get(key, ("", Checkpoint()))
         return found if epoch == self.epoch else Checkpoint(found.revision)
 
     async def store(self, key: RunKey, summary: Summary, packed: bytes, revision: int) -> int:
@@ -173,6 +231,8 @@ class Gateway:
         if revision != stored.revision:
             raise Superseded(key.run)
         epoch, _, seq = summary.cursor.partition("-")
+        if key in self._world.stored:
+            self._world.earlier[key] = self._world.stored[key]
         self._world.stored[key] = (epoch, Checkpoint(revision + 1, int(seq), packed))
         await self._turn()  # it may be stored, and nobody hear of it
         return revision + 1
@@ -205,7 +265,7 @@ async def _live(gateway: Gateway) -> None:
     """Run a projector until it is killed."""
     clocks = Clocks(asyncio.get_running_loop().time, lambda: 0.0)
     async with Projector.running(
-        gateway, gateway, limits=LIMITS, clocks=clocks, metrics=Metrics()
+        gateway, gateway, limits=gateway.limits, clocks=clocks, metrics=Metrics()
     ) as projector:
         gateway.projector = projector
         await gateway.dead.wait()
@@ -222,8 +282,14 @@ async def _history(
         for number, batch in enumerate(batches):
             if number == anew:
                 world.make_anew()
+            if world.chance.random() < 0.1:
+                world.tell_anew()
             for record in batch:
                 world.append(world.chance.choice(RUNS), record)
+                if world.chance.random() < 0.1:
+                    world.stray()
+                if world.chance.random() < 0.05:
+                    world.chance.choice(world.living).unbroken.end()
                 await asyncio.sleep(world.chance.choice([0, 0, 0.1, 0.3]))
             await asyncio.sleep(world.chance.choice([0, 0.1, 0.4, 1, 20]))
         while world.marks:
@@ -240,14 +306,29 @@ async def _history(
     cuts=st.lists(st.integers(0, 60), min_size=2, max_size=8),
     lives=st.lists(st.integers(1, 120), max_size=3),
     anew=st.sampled_from([-1, -1, 1, 2]),
+    same=st.sampled_from([0.0, 0.7, 0.95]),
+    stale=st.sampled_from([0.0, 0.3]),
+    lost=st.sampled_from([0.0, 0.1]),
+    marks_bytes=st.sampled_from([300, 2**26]),
     seed=st.integers(0, 2**32),
 )
 @settings(max_examples=100)
 def test_any_projectors_give_the_fold(
-    log: list[Record], cuts: list[int], lives: list[int], anew: int, seed: int
+    log: list[Record],
+    cuts: list[int],
+    lives: list[int],
+    anew: int,
+    same: float,
+    stale: float,
+    lost: float,
+    marks_bytes: int,
+    seed: int,
 ) -> None:
     """Interleaved, told twice, overtaken, cut off and killed; with a stream made anew meanwhile."""
-    world = World(random.Random(seed))
+    world = World(random.Random(seed), same)
+    world.stale = stale
+    world.lost = lost
+    world.limits = msgspec.structs.replace(LIMITS, marks_bytes=marks_bytes)
     edges = [0, *sorted(cuts), len(log)]
     batches = [log[a:b] for a, b in pairwise(edges)]
     with asyncio.Runner(loop_factory=Timeless) as runner:
@@ -351,3 +432,66 @@ def test_who_cannot_begin_is_ready_after_a_while() -> None:
     """Runs are shown without checkpoints too; else no gateway would be left."""
     with asyncio.Runner(loop_factory=Timeless) as runner:
         runner.run(_waits_to_be_ready())
+
+
+async def _tells_one_gateway() -> int:
+    world = World(random.Random(1), same=1.0)
+    gateway = Faulty(world)
+    gateway.healed = True
+    world.living = [gateway]
+    loop = asyncio.get_running_loop()
+    clocks, metrics = Clocks(loop.time, lambda: 0.0), Metrics()
+
+    async def settled() -> bool:
+        return not world.marks
+
+    async with Projector.running(gateway, gateway, limits=LIMITS, clocks=clocks, metrics=metrics):
+        for _ in range(20):
+            for key in RUNS:
+                world.append(key, Record(0, some.BEGINNING, b'{"type":"run.started"}'))
+            await until(settled)
+    assert [] == world.wrong()
+    return world.reads
+
+
+def test_who_is_told_everything_reads_each_run_once() -> None:
+    """To find a run's events among all others costs the server more than everything else."""
+    with asyncio.Runner(loop_factory=Timeless) as runner:
+        reads = runner.run(_tells_one_gateway())
+    assert len(RUNS) == reads
+
+
+class Behind(Faulty):
+    """A server of the cluster answers it that does not have the newest records yet."""
+
+    async def read(self, key: RunKey, after: int) -> AsyncIterator[Sequence[Record]]:
+        async for page in Gateway.read(self, key, after):
+            if self.healed:
+                yield page
+
+
+async def _reads_too_early() -> list[str]:
+    world = World(random.Random(1), same=1.0)
+    gateway = Behind(world)
+    world.living = [gateway]
+    clocks = Clocks(asyncio.get_running_loop().time, lambda: 0.0)
+
+    async def settled() -> bool:
+        return not world.marks
+
+    async with Projector.running(gateway, gateway, limits=LIMITS, clocks=clocks, metrics=Metrics()):
+        world.append(RUNS[0], Record(0, some.BEGINNING, b'{"type":"run.started"}'))
+        await asyncio.sleep(3)  # the visit has given up
+        gateway.healed = True
+        world.append(RUNS[0], Record(0, some.BEGINNING, b'{"type":"run.heartbeat"}'))
+        await asyncio.sleep(3)
+        for mark in list(world.marks.values()):
+            world.tell(mark)
+        await until(settled)
+    return world.wrong()
+
+
+def test_a_run_that_was_read_too_early_does_not_go_on_with_its_next_mark() -> None:
+    """What is between was told, but is in no fold."""
+    with asyncio.Runner(loop_factory=Timeless) as runner:
+        assert [] == runner.run(_reads_too_early())
