@@ -52,6 +52,8 @@ class Reader:
         """What was read last: the next connection of the run has the same bytes, if all is well."""
         self._marks = (0, 0)
         """How many events it holds, and the number of the last."""
+        self._asks = False
+        """Whether it holds a ping."""
         self.reset()
 
     def reset(self) -> None:
@@ -146,9 +148,6 @@ class Reader:
             self._lost(fd)
             return
         number = self._number[fd]
-        ping = self._transport.ping
-        if ping and buffer.find(ping, 0, size) >= 0:
-            self._sockets[fd].send(self._transport.pong)
         if (
             fd in self._rest
             or buffer[size - 1] != self._transport.end
@@ -162,6 +161,9 @@ class Reader:
             at = self._same.rfind(MARK)
             latest = int(self._same[at + NUMBER.start : at + NUMBER.stop]) if at >= 0 else 0
             self._marks = self._same.count(MARK), latest
+            self._asks = self._holds_ping(self._same)
+        if self._asks:
+            self._sockets[fd].send(self._transport.pong)
         count, latest = self._marks
         if count:
             self._take(number, count, latest)
@@ -177,7 +179,7 @@ class Reader:
             self._opening -= 1
             if number in self.broke:
                 self.recovered.append(time.monotonic() - self.broke.pop(number))
-        if before and before[-1:] == self._transport.ping[:1]:
+        if self._holds_ping(data) or (before and before[-1:] == self._transport.ping[:1]):
             self._sockets[fd].send(self._transport.pong)
         data = (before or b"") + data
         if number in self.kept:
@@ -198,6 +200,9 @@ class Reader:
             self._take(number, len(marks), int(marks[-1][1]))
             if number % self.plan.sample == self.plan.sample // 2:
                 self._time(marks)
+
+    def _holds_ping(self, data: bytes) -> bool:
+        return bool(self._transport.ping) and self._transport.ping in data
 
     def _keep(self, kept: bytearray, data: bytes) -> None:
         self.kept_at = time.monotonic()

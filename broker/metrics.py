@@ -4,6 +4,9 @@ import copy
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from broker.answers import Answers
+
+_PREFIX = "progress_broker"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -12,13 +15,12 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
-        self._answers: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        self.http_requests = self._counter(
-            "http_requests", "Requests answered.", "endpoint", "method", "code"
-        )
-        self.http_seconds = self._seconds(
-            "http_request_duration_seconds", "Time from a request to its answer.", "endpoint"
-        )
+        answers = Answers(_PREFIX, _SECONDS)
+        self.registry.register(answers)
+        self.labels: dict[str, tuple[str, ...]] = dict(answers.labels)
+        """The labels of each metric, by its name."""
+        self.answered = answers.take
+        """Counts and times one answer, by endpoint, method and code."""
         self.clients = self._gauge("clients", "Clients that watch a run.")
         self.clients_held = self._gauge(
             "clients_held", "Clients that read too slowly and are waited for."
@@ -31,6 +33,12 @@ class Metrics:
             "resumes", "Streams opened with a cursor, by what followed.", "outcome"
         )
         self.events_in = self._counter("events_in", "Events stored through HTTP.")
+        self.dialect_messages = self._counter(
+            "dialect_messages",
+            "Messages of existing systems, by what became of them.",
+            "dialect",
+            "outcome",
+        )
         self.commands = self._counter(
             "commands", "Commands asked for, by what became of them.", "command", "outcome"
         )
@@ -106,7 +114,7 @@ class Metrics:
             "outcome",
         )
         self.attempt_snapshot_bytes = self._gauge(
-            "attempt_snapshot_bytes", "Bytes of such snapshots kept in memory."
+            "attempt_snapshot_bytes", "Bytes of snapshots of earlier attempts kept in memory."
         )
         self.limited = self._counter("limited", "Requests refused by a limit.", "limit")
         self.nats_connected = self._gauge("nats_connected", "Whether NATS is connected.")
@@ -119,24 +127,16 @@ class Metrics:
         logs.clients, logs.clients_held = self._log_clients, self._log_clients_held
         return logs
 
-    def answered(self, endpoint: str, method: str, code: int, seconds: float) -> None:
-        """Count and time one answer. Looking labels up costs more than counting: it is kept."""
-        kept = self._answers.get((endpoint, method, code))
-        if kept is None:
-            kept = self._answers[endpoint, method, code] = (
-                self.http_requests.labels(endpoint, method, code),
-                self.http_seconds.labels(endpoint),
-            )
-        kept[0].inc()
-        kept[1].observe(seconds)
-
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"progress_broker_{name}", text, labels, registry=self.registry)
+        self.labels[f"{_PREFIX}_{name}"] = labels
+        return Counter(f"{_PREFIX}_{name}", text, labels, registry=self.registry)
 
     def _gauge(self, name: str, text: str) -> Gauge:
-        return Gauge(f"progress_broker_{name}", text, registry=self.registry)
+        self.labels[f"{_PREFIX}_{name}"] = ()
+        return Gauge(f"{_PREFIX}_{name}", text, registry=self.registry)
 
     def _seconds(self, name: str, text: str, *labels: str) -> Histogram:
+        self.labels[f"{_PREFIX}_{name}"] = labels
         return Histogram(
-            f"progress_broker_{name}", text, labels, buckets=_SECONDS, registry=self.registry
+            f"{_PREFIX}_{name}", text, labels, buckets=_SECONDS, registry=self.registry
         )

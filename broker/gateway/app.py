@@ -4,7 +4,7 @@ import ipaddress
 import logging
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -13,20 +13,25 @@ from typing import Final
 from aiohttp import web
 
 from broker import __version__
+from broker.dialects.said import Dialect
+from broker.dialects.table import DIALECTS
 from broker.errors import SettingsError
 from broker.gateway import commands, cors, keys, routes
 from broker.gateway.attempts import Attempts
 from broker.gateway.bundles import BundleLimits
+from broker.gateway.compat.expected import Expected
 from broker.gateway.compose import Parts, Wanted, composed
 from broker.gateway.dispatch import Dispatch
 from broker.gateway.drain import Drain
 from broker.gateway.estimates import Estimates
+from broker.gateway.foreign_reader import ForeignReader
 from broker.gateway.limits import Limits, Rate
 from broker.gateway.live_lists import ListLimits
 from broker.gateway.middleware import problems
 from broker.gateway.origins import guard
 from broker.gateway.sockets import SocketLimits
 from broker.gateway.starting import Starting
+from broker.gateway.translator import Translator
 from broker.gateway.waiting import Waits
 from broker.hub.ports import Timing
 from broker.hub.registry import RegistryLimits
@@ -36,6 +41,7 @@ from broker.model.bounds import Bounds
 from broker.model.ids import Ulids
 from broker.runs.projector import ProjectorLimits
 from broker.settings import Settings
+from broker.stream.foreign import ForeignMessages
 from broker.stream.topology import StreamSettings
 
 log = logging.getLogger(__name__)
@@ -57,11 +63,16 @@ class Gateway:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, *, metrics: Metrics | None = None, shares_port: bool = False
+    settings: Settings,
+    *,
+    metrics: Metrics | None = None,
+    shares_port: bool = False,
+    dialects: Mapping[str, Dialect] = DIALECTS,
 ) -> AsyncIterator[Gateway]:
     """Run a gateway as long as the block. Must be left by the task that entered it.
 
-    With `shares_port` other processes may listen on the same port.
+    With `shares_port` other processes may listen on the same port. `dialects` are what producers
+    of existing systems may speak.
 
     Raises SettingsError, EmbeddedServerError, StreamUnavailable, TopologyMismatch.
     """
@@ -71,7 +82,7 @@ async def running(
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(composed(_wanted(settings), metrics))
         app = web.Application(
-            middlewares=[problems, guard(_origins(settings))], client_max_size=settings.body_max
+            middlewares=[problems(guard(_origins(settings)))], client_max_size=settings.body_max
         )
         app[keys.REGISTRY], app[keys.SOCKETS] = parts.registry, parts.sockets
         app[keys.RUNS], app[keys.WRITES] = parts.runs, parts.writes
@@ -83,6 +94,23 @@ async def running(
         app[keys.STARTING] = Starting(
             parts.registry, parts.runs, parts.writes, new_id=new_id, metrics=metrics
         )
+        app[keys.TRANSLATOR] = translator = Translator(
+            parts.registry,
+            parts.runs,
+            parts.writes,
+            bounds=Bounds(steps=settings.max_steps),
+            now=lambda: datetime.now(UTC),
+        )
+        app[keys.DIALECTS] = dialects
+        reader = ForeignReader(
+            ForeignMessages(parts.foreign),
+            translator,
+            parts.writes,
+            dialects=dialects,
+            metrics=metrics,
+            verify_soon=parts.runs.verify_soon,
+        )
+        await stack.enter_async_context(reader.running())
         app[keys.METRICS], app[keys.TIMING] = metrics, parts.timing
         app[keys.OPTIONS] = _options(settings)
         app[keys.LIMITS] = limits = _limits(settings, parts.timing, metrics)
@@ -95,6 +123,15 @@ async def running(
             parts.runs, bounds=Bounds(steps=settings.max_steps), metrics=metrics
         )
         app[keys.WAITS] = waits = await stack.enter_async_context(Waits.running())
+        app[keys.EXPECTED] = await stack.enter_async_context(
+            Expected.running(
+                parts.registry,
+                parts.runs,
+                parts.sockets,
+                patience=settings.idle_timeout,
+                timing=parts.timing,
+            )
+        )
         app[keys.DRAIN] = drain = Drain(
             limits.streams,
             parts.registry,
@@ -118,7 +155,7 @@ async def running(
 
 def _admin(app: web.Application) -> web.Application:
     """Health and metrics of a gateway, for an address of their own."""
-    admin = web.Application(middlewares=[problems])
+    admin = web.Application(middlewares=[problems(lambda request: None)])
     admin[keys.METRICS], admin[keys.READY] = app[keys.METRICS], app[keys.READY]
     routes.add_admin(admin)
     return admin
@@ -238,6 +275,7 @@ def _options(settings: Settings) -> keys.Options:
         high_water=settings.high_water,
         stall_timeout=settings.stall_timeout,
         body_max=settings.body_max,
+        fixed_headers=cors.fixed(_origins(settings)),
     )
 
 

@@ -6,19 +6,27 @@ from aiohttp import web
 
 _METHODS = "GET, HEAD, POST"
 _HEADERS = "Content-Type, Idempotency-Key, Last-Event-ID, If-None-Match"
-_EXPOSED = "ETag, Location, Retry-After"
+_EXPOSED = "ETag, Location, Content-Location, X-Execution-Id, Retry-After"
 
+Headers = tuple[tuple[str, str], ...]
 Signal = Callable[[web.Request, web.StreamResponse], Awaitable[None]]
+
+
+def fixed(allowed: frozenset[str]) -> Headers:
+    """Those of them that do not depend on who asks."""
+    nosniff = ("X-Content-Type-Options", "nosniff")
+    return (nosniff, ("Vary", "Origin")) if allowed else (nosniff,)
 
 
 def headers_for(allowed: frozenset[str]) -> Signal:
     """The signal that adds them just before an answer is sent."""
+    always = fixed(allowed)
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
-        response.headers["X-Content-Type-Options"] = "nosniff"
+        for name, value in always:
+            response.headers.add(name, value)
         if not allowed:
             return
-        response.headers.add("Vary", "Origin")
         origin = request.headers.get("Origin")
         if origin is not None and (origin in allowed or "*" in allowed):
             response.headers["Access-Control-Allow-Origin"] = origin

@@ -1,12 +1,13 @@
 """What handlers find in the application, by typed key."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 from aiohttp import web
 
+from broker.dialects.said import Dialect
 from broker.gateway.dispatch import Dispatch
 from broker.gateway.drain import Drain
 from broker.gateway.limits import Limits
@@ -23,9 +24,11 @@ from broker.stream.live import LiveRuns
 if TYPE_CHECKING:
     from broker.gateway.attempts import Attempts
     from broker.gateway.bundles import Bundles
+    from broker.gateway.compat.expected import Expected
     from broker.gateway.estimates import Estimates
     from broker.gateway.live_lists import LiveLists
     from broker.gateway.sockets import Sockets
+    from broker.gateway.translator import Translator
     from broker.gateway.waiting import Waits
 
 
@@ -38,6 +41,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     high_water: int
     stall_timeout: float
     body_max: int
+    fixed_headers: tuple[tuple[str, str], ...] = ()
+    """Those that every answer has, whoever asks."""
 
 
 LIMITS: Final = web.AppKey("LIMITS", Limits)
@@ -45,9 +50,12 @@ DRAIN: Final = web.AppKey("DRAIN", Drain)
 SOCKETS: Final[web.AppKey["Sockets"]] = web.AppKey("SOCKETS")
 BUNDLES: Final[web.AppKey["Bundles"]] = web.AppKey("BUNDLES")
 WAITS: Final[web.AppKey["Waits"]] = web.AppKey("WAITS")
+EXPECTED: Final[web.AppKey["Expected"]] = web.AppKey("EXPECTED")
 REGISTRY: Final = web.AppKey("REGISTRY", Registry)
 RUNS: Final = web.AppKey("RUNS", LiveRuns)
 LOGS: Final = web.AppKey("LOGS", Logs)
+TRANSLATOR: Final[web.AppKey["Translator"]] = web.AppKey("TRANSLATOR")
+DIALECTS: Final[web.AppKey[Mapping[str, Dialect]]] = web.AppKey("DIALECTS")
 DISPATCH: Final = web.AppKey("DISPATCH", Dispatch)
 INDEX: Final = web.AppKey("INDEX", Index)
 LIVE_LISTS: Final[web.AppKey["LiveLists"]] = web.AppKey("LIVE_LISTS")

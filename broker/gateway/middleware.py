@@ -3,24 +3,27 @@
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Final
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from broker import errors
+from broker.gateway.compat.errors import members
 from broker.gateway.keys import METRICS
 from broker.protocol.problem import MEDIA_TYPE, Problem
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Check = Callable[[web.Request], None]
 
 RETRY_AFTER: Final = "1"
 
 _PROBLEMS: Final[dict[type[errors.BrokerError], tuple[int, str, str]]] = {
     errors.NotFound: (404, "run-not-found", "Run not found"),
     errors.AttemptNotFound: (404, "attempt-not-found", "Attempt not found"),
+    errors.GraphNotFound: (404, "graph-not-found", "Graph not found"),
     errors.PipelineNotFound: (404, "pipeline-not-found", "Pipeline not found"),
     errors.InvalidName: (422, "invalid-id", "An id that cannot be"),
     errors.InvalidCursor: (422, "invalid-cursor", "Not a cursor of this stream"),
@@ -39,43 +42,57 @@ _PROBLEMS: Final[dict[type[errors.BrokerError], tuple[int, str, str]]] = {
     errors.Draining: (503, "draining", "The gateway is stopping"),
 }
 
+_GONE: Final = 499
+"""What is counted where the client went before it was answered; nobody gets it."""
+
 _HTTP_DETAIL: Final = {
     404: "nothing is served here; the API begins at /v1, see docs/api.md",
     405: "this path does not take that method",
 }
 
 
-@web.middleware
-async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer errors, and count and time requests by route."""
-    began = time.perf_counter()
-    response: web.StreamResponse
-    try:
-        response = await handler(request)
-    except errors.RateLimited as error:
-        response = _told(_answer(problem_of(error)), error)
-    except errors.BrokerError as error:
-        response = _answer(problem_of(error))
-    except web.HTTPException as error:
-        if error.status < 400:
-            raise
-        if isinstance(error, web.HTTPMethodNotAllowed) and error.allowed_methods == {"OPTIONS"}:
-            error = web.HTTPNotFound()  # preflights alone are answered everywhere
-        response = _answer(_http_problem(error))
-        if "Allow" in error.headers:
-            response.headers["Allow"] = error.headers["Allow"]
-    except ConnectionError:
-        raise
-    except Exception:
-        log.exception("answering %s %s", request.method, request.path)
-        response = _answer(
-            Problem("internal", "The broker made a mistake", 500, "it is in the gateway's log")
-        )
-    resource = request.match_info.route.resource
-    endpoint = resource.canonical if resource is not None else "unknown"
-    took = time.perf_counter() - began
-    request.app[METRICS].answered(endpoint, _method(request), response.status, took)
-    return response
+def problems(check: Check) -> Middleware:
+    """Answer errors, and count and time requests by route; `check` raises to refuse one.
+
+    One layer for all of it, since every request pays for each.
+    """
+
+    @web.middleware
+    async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+        began = time.perf_counter()
+        response: web.StreamResponse
+        try:
+            check(request)
+            response = await handler(request)
+        except errors.RateLimited as error:
+            response = _told(_answer(request, problem_of(error)), error)
+        except errors.BrokerError as error:
+            response = _answer(request, problem_of(error))
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            if isinstance(error, web.HTTPMethodNotAllowed) and error.allowed_methods == {"OPTIONS"}:
+                error = web.HTTPNotFound()  # preflights alone are answered everywhere
+            response = _answer(request, _http_problem(error))
+            if "Allow" in error.headers:
+                response.headers["Allow"] = error.headers["Allow"]
+        except ConnectionError:
+            if request.transport is not None and not request.transport.is_closing():
+                raise
+            response = web.Response(status=_GONE)
+        except Exception:
+            log.exception("answering %s %s", request.method, request.path)
+            mistake = "it is in the gateway's log"
+            response = _answer(
+                request, Problem("internal", "The broker made a mistake", 500, mistake)
+            )
+        resource = request.match_info.route.resource
+        endpoint = resource.canonical if resource is not None else "unknown"
+        took = time.perf_counter() - began
+        request.app[METRICS].answered(endpoint, _method(request), response.status, took)
+        return response
+
+    return answered
 
 
 def _method(request: web.Request) -> str:
@@ -123,8 +140,9 @@ def _http_problem(error: web.HTTPException) -> Problem:
     return Problem(name, error.reason, error.status, _HTTP_DETAIL.get(error.status, ""))
 
 
-def _answer(problem: Problem) -> web.Response:
-    response = web.Response(status=problem.status, body=problem.encode(), content_type=MEDIA_TYPE)
+def _answer(request: web.Request, problem: Problem) -> web.Response:
+    body = problem.encode(**members(request.path, problem))
+    response = web.Response(status=problem.status, body=body, content_type=MEDIA_TYPE)
     response.headers["Cache-Control"] = "no-store"
     if problem.status == 503:
         response.headers["Retry-After"] = RETRY_AFTER

@@ -5,11 +5,10 @@ to itself still says in `Sec-Fetch-Site` whether the page is another site's. Who
 browser.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
 
 from broker.errors import ForeignOrigin
 from broker.protocol.handshake import same_origin
@@ -18,14 +17,15 @@ _CHANGES_NOTHING: Final = ("GET", "HEAD", "OPTIONS")
 _FOREIGN: Final = ("cross-site", "same-site")
 
 
-def guard(allowed: frozenset[str]) -> Middleware:
-    """Refuse changes that a page asks for which is neither ours nor of an allowed origin."""
+def guard(allowed: frozenset[str]) -> Callable[[web.Request], None]:
+    """What refuses changes that a page asks for which is neither ours nor of an allowed origin.
 
-    @web.middleware
-    async def only_allowed(request: web.Request, handler: Handler) -> web.StreamResponse:
+    It raises ForeignOrigin.
+    """
+
+    def only_allowed(request: web.Request) -> None:
         if request.method not in _CHANGES_NOTHING:
             _refuse_foreign(request, allowed)
-        return await handler(request)
 
     return only_allowed
 

@@ -6,9 +6,10 @@ from broker.gateway.attempts import MAX_AGE, attempt_of
 from broker.gateway.cursors import after_of
 from broker.gateway.keys import ATTEMPTS, LIMITS, OPTIONS, REGISTRY, WAITS, run_key
 from broker.gateway.waiting import wait_of
+from broker.gateway.whole import whole
 
 
-async def snapshot(request: web.Request) -> web.Response:
+async def snapshot(request: web.Request) -> web.StreamResponse:
     """The snapshot, or 304 where the client has this very one.
 
     `?wait=` holds the answer until the run has gone on from what the client has: the state of its
@@ -17,26 +18,30 @@ async def snapshot(request: web.Request) -> web.Response:
 
     `?attempt=` gives an earlier attempt as it ended.
     """
-    key, patience, after = run_key(request), wait_of(request), after_of(request)
-    attempt = attempt_of(request)
-    limits = request.app[LIMITS]
+    key, patience, after, attempt = run_key(request), 0.0, None, None
+    if request.query:
+        patience, after, attempt = wait_of(request), after_of(request), attempt_of(request)
+    app = request.app
+    limits = app[LIMITS]
     limits.polls.spend((limits.client(request), key))
-    hub = await request.app[REGISTRY].hub(key)
+    hub = await app[REGISTRY].hub(key)
     condition = request.headers.get("If-None-Match")
     waiting = patience and attempt in (None, hub.state.attempt)
     if waiting and (after == hub.cursor if after else has_tag(condition, f'"{hub.cursor}"')):
-        await request.app[WAITS].beyond(request, hub, hub.seq, patience)
-    cursor, age = hub.cursor, request.app[OPTIONS].snapshot_ttl
+        await app[WAITS].beyond(request, hub, hub.seq, patience)
+    options = app[OPTIONS]
+    cursor, age = hub.cursor, options.snapshot_ttl
     past = None
     if attempt is not None and attempt != hub.state.attempt:
-        cursor, past = await request.app[ATTEMPTS].past(key, attempt, hub.state)
+        cursor, past = await app[ATTEMPTS].past(key, attempt, hub.state)
         age = MAX_AGE
     tag = f'"{cursor}"'
     headers = {"ETag": tag, "Cache-Control": f"max-age={age}"}
     if has_tag(condition, tag):
-        return web.Response(status=304, headers=headers)
+        return whole(request, 304, headers, always=options.fixed_headers)
+    headers["Content-Type"] = "application/json"
     body = hub.snapshot() if past is None else past
-    return web.Response(body=body, content_type="application/json", headers=headers)
+    return whole(request, 200, headers, body, always=options.fixed_headers)
 
 
 def has_tag(condition: str | None, tag: str) -> bool:

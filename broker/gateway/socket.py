@@ -77,6 +77,8 @@ class Socket(Carrier["Subscription"]):
     def data_received(self, data: bytes) -> None:
         self.heard_at = self._ways.timing.now()
         if self._reader is None:
+            if websocket.is_empty_pong(data):
+                return  # nearly all that idle clients send
             self._reader = websocket.Reader(MESSAGE_MAX)
         self._reader.receive(data)
         if not self._asleep:

@@ -220,5 +220,13 @@ def pong(payload: bytes) -> bytes:
     return _frame(_PONG, payload)
 
 
+def is_empty_pong(data: bytes) -> bool:
+    """Whether what came is the answer to `PING` and nothing else."""
+    return len(data) == _EMPTY_LENGTH and data.startswith(_EMPTY_PONG)
+
+
+_EMPTY_PONG: Final = bytes([_FINAL | _PONG, _MASKED])
+_EMPTY_LENGTH: Final = len(_EMPTY_PONG) + 4
+"""With the mask, which has nothing to mask."""
 PING: Final = _frame(_PING, b"")
 """Asks whether the client is still there."""

@@ -30,6 +30,7 @@ class Columns:
         """Folded name and id: what a sort by name compares."""
         self._keys: dict[str, MutableSequence[Any]] = {name: array("d") for name in NUMBERS}
         self._keys |= {"name": self.texts, "pipeline": []}
+        self._appends = [column.append for column in self._keys.values()]
         self._orders: dict[str, Order] = {}
         self._used = BitMap()
 
@@ -38,8 +39,8 @@ class Columns:
         keys = _keys_of(summary, pipeline)
         if slot == len(self.runs):
             self.runs.append(summary.run)
-            for column, key in zip(self._keys.values(), keys, strict=True):
-                column.append(key)
+            for append, key in zip(self._appends, keys, strict=True):
+                append(key)
             moved = list(self._orders.values())
         else:
             moved = self._moving(slot, keys)

@@ -79,13 +79,22 @@ class History:
         if row is None:
             return
         self._rows[summary.run] = row
-        insort(self._order, _Place(ended_at, summary.run, row))
+        place, order = _Place(ended_at, summary.run, row), self._order
+        if order and order[-1].ended_at < ended_at:
+            order.append(place)  # as nearly always
+        else:
+            insort(order, place)
         self.totals[row] = summary.duration
-        for column in self.steps.values():
-            column[row] = math.nan
-        told = True
+        steps, told = self.steps, True
+        if steps.keys() != summary.durations.keys():
+            for column in steps.values():
+                column[row] = math.nan
         for name, seconds in summary.durations.items():
-            told &= self._put(name, row, seconds)
+            kept = steps.get(name)
+            if kept is not None:
+                kept[row] = seconds
+            else:
+                told &= self._begin(name, row, seconds)
         durations = len(summary.durations)
         self._whole[row] = told and (durations < DURATIONS or durations >= summary.counts.completed)
 
@@ -107,14 +116,13 @@ class History:
         del self._rows[oldest.run]
         return oldest.row
 
-    def _put(self, name: str, row: int, seconds: float) -> bool:
-        column = self.steps.get(name)
-        if column is None:
-            if len(self.steps) >= STEPS:
-                self._forget_unused()
-            if len(self.steps) >= STEPS:
-                return False
-            column = self.steps[name] = array("d", [math.nan]) * len(self.totals)
+    def _begin(self, name: str, row: int, seconds: float) -> bool:
+        """Remember a step that was not known; whether there is room."""
+        if len(self.steps) >= STEPS:
+            self._forget_unused()
+        if len(self.steps) >= STEPS:
+            return False
+        column = self.steps[name] = array("d", [math.nan]) * len(self.totals)
         column[row] = seconds
         return True
 

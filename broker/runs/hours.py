@@ -31,7 +31,11 @@ class Hours:
             if not self._hours[hour]:
                 del self._hours[hour]
         if at != ABSENT:
-            self._hours.setdefault(int(at // _HOUR), BitMap()).add(slot)
+            hour = int(at // _HOUR)
+            rows = self._hours.get(hour)
+            if rows is None:
+                rows = self._hours[hour] = BitMap()
+            rows.add(slot)
 
     def within(self, since: float | None, until: float | None) -> BitMap:
         """The rows whose time is `since` or later, and before `until`."""

@@ -51,6 +51,13 @@ def test_a_run_that_had_no_such_step_says_nothing_of_it() -> None:
     assert ([1.0, 3.0], [2.0], []) == (found.step("a"), found.step("b"), found.step("c"))
 
 
+def test_a_run_that_completes_again_says_nothing_of_steps_it_had_before() -> None:
+    found = History()
+    for steps in (["a", "b"], ["a"]):
+        found.add(run(1, steps=steps))
+    assert ([10.0], []) == (found.step("a"), found.step("b"))
+
+
 def test_steps_that_no_run_has_any_more_are_forgotten() -> None:
     """A pipeline may name its steps after what it finds."""
     found = History()
