@@ -30,6 +30,7 @@ check: $(VENV)/.dev check-lock  ## Check format, lint, imports, types, schemas, 
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 	$(BIN)/progress-broker schema --check
+	$(BIN)/python tools/metrics_page.py --check
 	$(BIN)/hadolint deploy/Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
 
@@ -53,8 +54,9 @@ golden: $(VENV)/.dev  ## Write the golden files anew, on purpose (the tests fail
 	-GOLDEN_WRITE=1 $(BIN)/python -m pytest --quiet tests/compat -k golden
 	git diff --stat -- tests/compat/golden
 
-schemas: $(VENV)/.dev  ## Regenerate schemas/ from the code
+schemas: $(VENV)/.dev  ## Regenerate schemas/ and docs/metrics.md from the code
 	$(BIN)/progress-broker schema
+	$(BIN)/python tools/metrics_page.py
 
 # dev.txt holds everything and is compiled first; the others take their versions from it, so that
 # one environment can hold them all.

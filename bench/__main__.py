@@ -1,8 +1,9 @@
-"""`python -m bench SCENARIO [--json]`; `all` runs every scenario, `smoke` each one briefly."""
+"""`python -m bench SCENARIO [--view NAME] [--json]`; `all` of them, or `smoke`, each briefly."""
 
 import argparse
 import os
 import sys
+from functools import partial
 
 import uvloop
 
@@ -22,6 +23,7 @@ from bench.scenarios import (
     replay,
     slow,
     storm,
+    views,
     websocket,
 )
 from bench.scenarios import list as listing
@@ -50,6 +52,11 @@ SCENARIOS: dict[str, Scenario] = {
 }
 
 
+IN_VIEWS: dict[str, Scenario] = {
+    f"fanout-rate --view {name}": partial(views.rate, name) for name in views.VIEWS
+}
+
+
 def main() -> int:
     """Run what is asked for; 1 if a figure misses its bound."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
@@ -58,17 +65,33 @@ def main() -> int:
     parser.add_argument(
         "--favour", action="store_true", help="go before others who use the machine (needs root)"
     )
+    parser.add_argument(
+        "--view",
+        choices=views.VIEWS,
+        help="of fanout-rate: in the view of an existing interface, and in v1's events",
+    )
     called = parser.parse_args()
+    if called.view and called.scenario != "fanout-rate":
+        parser.error("--view belongs to fanout-rate")
     Sharing.others = called.favour
     Sharing.favour(os.getpid())
     smoke = called.scenario == "smoke"
-    names = list(SCENARIOS) if called.scenario in ("all", "smoke") else [called.scenario]
     missed = False
-    for name in names:
-        figures = uvloop.run(SCENARIOS[name](smoke))
+    for name, scenario in _chosen(called.scenario, called.view).items():
+        figures = uvloop.run(scenario(smoke))
         show(Report(name, figures, machine()), as_json=called.json)
         missed = missed or any(figure.reached is False for figure in figures)
     return int(missed and not smoke)
+
+
+def _chosen(name: str, view: str | None) -> dict[str, Scenario]:
+    """What to measure, by its title."""
+    if name in ("all", "smoke"):
+        return SCENARIOS | IN_VIEWS
+    if view is None:
+        return {name: SCENARIOS[name]}
+    title = f"{name} --view {view}"
+    return {title: IN_VIEWS[title]}
 
 
 if __name__ == "__main__":

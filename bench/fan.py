@@ -28,6 +28,9 @@ class Side(NamedTuple):
     targets: list[str]
     first: str = ""
     """What a connection asks for before its stream."""
+    event: str = "progress"
+    """Which events it is fed, and of how many bytes each."""
+    size: int = 256
 
 
 class Seen(NamedTuple):
@@ -129,6 +132,8 @@ async def fan_out(
                 seconds=seconds,
                 permits=read,
                 window=window,
+                event=side.event,
+                size=side.size,
             )
             began = asyncio.get_running_loop().time()
             async with Helper.running("bench.publish", feed, read) as publisher:

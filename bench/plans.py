@@ -64,6 +64,8 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
     """Events a second over all targets; 0 is as fast as permits come."""
     seconds: float
     size: int = 256
+    event: str = "progress"
+    """Which of `marks.EVENTS`."""
     core: int = 1
     permits: int = -1
     """A pipe: each byte permits one round of targets; -1 is without limit."""

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from bench.marks import event
+from bench.marks import EVENTS
 from bench.plans import Fed, Feed
 
 TURN = 0.001
@@ -37,7 +37,7 @@ def main() -> None:
 
 def _paced(plan: Feed, send: Send) -> Fed:
     """Send each event when it is due, however long the ones before took."""
-    targets = plan.targets
+    targets, event = plan.targets, EVENTS[plan.event]
     total = int(plan.rate * plan.seconds) // len(targets) * len(targets)
     began = time.monotonic()
     sent, latest = 0, 0.0
@@ -62,6 +62,7 @@ def _paced(plan: Feed, send: Send) -> Fed:
 
 def _permitted(plan: Feed, send: Send) -> Fed:
     """Send an event to each target for every permit, at the rate at most."""
+    event = EVENTS[plan.event]
     began = time.monotonic()
     number = 0
     permits = plan.window

@@ -54,18 +54,33 @@ class WebSocket:
             "view": parse_qs(where.query)["view"][0],
         }
         text = json.dumps({**wanted, "cursor": cursor} if cursor else wanted).encode()
-        lines = [
-            "GET /v1/ws HTTP/1.1",
-            "Host: bench",
-            "Connection: Upgrade",
-            "Upgrade: websocket",
-            "Sec-WebSocket-Version: 13",
-            "Sec-WebSocket-Key: YmVuY2ggYmVuY2ggYmVuYw==",
-        ]
         frame = b"\x81\xfe" + len(text).to_bytes(2, "big") + b"\0\0\0\0" + text
         if len(text) < 126:
             frame = bytes([0x81, 0x80 | len(text)]) + b"\0\0\0\0" + text
-        return "\r\n".join([*lines, "", ""]).encode() + frame
+        return _handshake("/v1/ws") + frame
 
 
-TRANSPORTS: Final[dict[str, Transport]] = {"sse": EventStream(), "ws": WebSocket()}
+class OneRun(WebSocket):
+    """A WebSocket whose path alone says what it shows."""
+
+    def request(self, path: str, cursor: str = "") -> bytes:
+        return _handshake(path)
+
+
+def _handshake(path: str) -> bytes:
+    lines = [
+        f"GET {path} HTTP/1.1",
+        "Host: bench",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: YmVuY2ggYmVuY2ggYmVuYw==",
+    ]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+TRANSPORTS: Final[dict[str, Transport]] = {
+    "sse": EventStream(),
+    "ws": WebSocket(),
+    "ws-run": OneRun(),
+}

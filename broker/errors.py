@@ -10,7 +10,9 @@
     ├── UnsupportedType       a body is of a type that is not read
     ├── ForeignOrigin         a web page asks that may not
     ├── NotFound              the run has no events
-    │   └── AttemptNotFound   ... of that attempt
+    │   ├── AttemptNotFound   ... of that attempt
+    │   └── NotOfGraph        ... the run is of another graph
+    ├── GraphNotFound         no such graph was loaded
     ├── PipelineNotFound      no run of the pipeline is kept
     ├── CommandRefused        the state of the run forbids what is asked
     ├── Superseded            something was stored after what a write was based on
@@ -22,6 +24,7 @@
     ├── RateLimited           a client asks for more than its share
     ├── Draining              the gateway is stopping
     ├── Overloaded            a bounded resource is full
+    ├── FellBehind            who watches in the producer's process takes events too slowly
     ├── GatewayUnreachable    a command finds no gateway at its URL
     ├── IndexNotBuilt         the list of runs is still being read
     └── RequestRefused        a gateway's answer to a command is an error
@@ -156,6 +159,28 @@ class AttemptNotFound(NotFound):
         return f"{why}: its attempts are {known}, the last of them the current one"
 
 
+class NotOfGraph(NotFound):
+    """A run is asked for as the execution of a graph that it is not."""
+
+    def __init__(self, run: str, graph: str) -> None:
+        super().__init__(run)
+        self.graph = graph
+
+    def __str__(self) -> str:
+        return f"run {self.run!r} is no execution of graph {self.graph!r}"
+
+
+class GraphNotFound(BrokerError):
+    """No graph of this id was loaded, or it was so long ago that others took its place."""
+
+    def __init__(self, graph: str) -> None:
+        super().__init__(graph)
+        self.graph = graph
+
+    def __str__(self) -> str:
+        return f"no graph {self.graph!r} is loaded: POST /api/graphs/load gives the id of one"
+
+
 class PipelineNotFound(BrokerError):
     """No run of this pipeline is among those that are kept."""
 
@@ -280,6 +305,20 @@ class Draining(BrokerError):
 
     def __str__(self) -> str:
         return "this gateway is stopping: connect again, and another one answers"
+
+
+class FellBehind(BrokerError):
+    """Who watches an execution in its own process has left too many events; it goes on."""
+
+    def __init__(self, run: str, most: int) -> None:
+        super().__init__(run, most)
+        self.run, self.most = run, most
+
+    def __str__(self) -> str:
+        return (
+            f"more than {self.most} events of run {self.run!r} were not taken: the run goes on, "
+            "the broker shows it"
+        )
 
 
 class GatewayUnreachable(BrokerError):

@@ -34,7 +34,9 @@ from broker.model.decode import decode, encode, tag_of
 from broker.model.evolve import Fold
 from broker.model.state import initial
 from broker.protocol.sse import CHUNKED, PLAIN, Framing
+from broker.views.message import Story, View
 from broker.views.native import VIEWS, snapshot_json
+from tests.hub.picture import Picture, picture
 from tests.hub.world import EPOCH, KEY, Socket, World
 from tests.sse import Frame, Viewer
 from tests.strategies import common_events, malformed_payloads, payloads, unknown_payloads
@@ -43,7 +45,8 @@ HUB = HubLimits(tick=0.025, pace=0.01, ring_records=5, ring_bytes=1200)
 LIMITS = RegistryLimits(catch_ups=2, hub=HUB)
 """Small enough that clients leave memory behind, and slow enough that events wait for a tick."""
 
-VIEW_NAMES = st.sampled_from(sorted(VIEWS))
+SHOWN: dict[str, View | Story] = {**VIEWS, Picture.name: Picture()}
+VIEW_NAMES = st.sampled_from(sorted(SHOWN))
 LAST = 10**9
 NO_CURSOR = -1
 UNKNOWN_CURSOR = -2
@@ -114,6 +117,8 @@ class Client:
         self.viewer = Viewer()
         self.position: int | None = None
         """Up to where it has seen the run."""
+        self.picture: Any = None
+        """What a story has told it."""
         self.subscriber: Subscriber | None = None
         self.socket: Socket | None = None
         self._model = model
@@ -138,7 +143,9 @@ class Client:
 
     @property
     def behind(self) -> bool:
-        """Whether there is an event that it has not seen."""
+        """Whether there is an event that it has not seen, or of a story, that changed something."""
+        if self.view == Picture.name:
+            return bool(picture(self._model.state(LAST)) != self.picture)
         return self.position is None or self._model.next(self.position) is not None
 
     def join(self, world: World, hub: RunHub, cursor: int | None, expires_in: float) -> None:
@@ -150,7 +157,7 @@ class Client:
         self._last = ""
         hub.join(
             self.subscriber,
-            VIEWS[self.view],
+            SHOWN[self.view],
             self.framing,
             cursor,
             lambda resumed: self.framing.message("hello", b'{"resumed":%b}' % _json(resumed)),
@@ -203,6 +210,17 @@ class Client:
             assert first or self.view == "state", "a contiguous view is conflated"
             self.position = cursor.seq
             assert self._model.state(cursor.seq) == frame.data
+        elif frame.event == "whole":
+            assert cursor is not None
+            self.position, self.picture = cursor.seq, frame.data["picture"]
+            assert picture(self._model.state(cursor.seq)) == self.picture
+        elif frame.event == "told":
+            assert cursor is not None
+            assert self.position is not None
+            assert cursor.seq > self.position
+            self.position, steps = cursor.seq, self.picture["steps"] | frame.data["steps"]
+            self.picture = {**frame.data["picture"], "steps": steps}
+            assert picture(self._model.state(cursor.seq)) == self.picture
         elif frame.event == "patch":
             assert cursor is not None
             assert "state" == self.view
@@ -319,6 +337,7 @@ class HubMachine(RuleBasedStateMachine):
             client.position = max(head - cursor, 0 if view == "events" else self.model.first)
             if view == "state":
                 client.viewer.state = self.model.state(client.position)
+            client.picture = picture(self.model.state(client.position))
         self._join(client, unknown=cursor == UNKNOWN_CURSOR, expires_in=expires_in)
         if client.socket is not None:
             client.socket.reading = reading
@@ -329,12 +348,14 @@ class HubMachine(RuleBasedStateMachine):
             self.hub = hub = self.world.do(self.world.registry.hub(KEY))
         except NotFound:
             return
-        contiguous = VIEWS[client.view].contiguous
+        contiguous = SHOWN[client.view].contiguous
         begin = client.position
         if begin is None:
             begin = 0 if contiguous else None
             client.position = begin
-        elif hub.over_at(begin):
+        elif hub.over_at(begin, SHOWN[client.view]):
+            told = client.view == Picture.name
+            assert not told or client.picture == picture(self.model.state(hub.seq))
             return  # 204
         if unknown or (begin is not None and begin > hub.seq):
             begin = None

@@ -1,13 +1,14 @@
 """What a request that changes something carries: its body, and its idempotency key."""
 
 import asyncio
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from broker.errors import InvalidRequest, TooLarge, UnsupportedType
 from broker.gateway.keys import OPTIONS
+from broker.protocol.elements import elements
 
 BODY_TIMEOUT: Final = 30.0
 """Seconds that a client has for its body; aiohttp sets no limit."""
@@ -36,16 +37,16 @@ async def read_body(request: web.Request) -> bytes:
         ) from None
 
 
-async def read_json(request: web.Request, form: type[_Body]) -> _Body:
+async def read_json(request: web.Request, form: type[_Body], *, any_type: bool = False) -> _Body:
     """The body as an object of a form, of which no body at all is the empty one.
 
-    Raises UnsupportedType for what an HTML form sends, InvalidRequest for fields that are unknown,
-    missing or wrong, TooLarge.
+    Raises UnsupportedType for what an HTML form sends, unless it may be of `any_type`,
+    InvalidRequest for fields that are unknown, missing or wrong, TooLarge.
     """
     body = await read_body(request)
     if not body.strip():
         body = b"{}"
-    elif request.content_type in _FORMS:
+    elif request.content_type in _FORMS and not any_type:
         raise UnsupportedType(request.content_type)
     try:
         body.decode()
@@ -53,6 +54,41 @@ async def read_json(request: web.Request, form: type[_Body]) -> _Body:
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         known = ", ".join(form.__struct_encode_fields__)
         raise InvalidRequest(f"the body: {error}; its fields are {known}") from None
+
+
+async def read_object(request: web.Request, what: str) -> dict[str, Any]:
+    """The body as a JSON object with whatever members it has, which is `what` it says.
+
+    Raises UnsupportedType, InvalidRequest, TooLarge.
+    """
+    body = await read_body(request)
+    if not body.strip():
+        return {}
+    if request.content_type in _FORMS:
+        raise UnsupportedType(request.content_type)
+    try:
+        body.decode()
+        return msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise InvalidRequest(f"the body: {error}; it is one JSON object, {what}") from None
+
+
+def texts_of(request: web.Request, body: bytes) -> list[bytes]:
+    """The items of a body, each as its own text, whatever is wrong with it.
+
+    The body is a JSON object, an array, or has one item per line (NDJSON). Raises InvalidRequest.
+    """
+    if request.content_type in ("application/x-ndjson", "application/jsonl"):
+        return [line for line in body.split(b"\n") if line.strip()]
+    if not body.lstrip().startswith(b"["):
+        return [body] if body.strip() else []
+    try:
+        return [bytes(item) for item in msgspec.json.decode(body, type=list[msgspec.Raw])]
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        found = elements(body)
+        if found is None:
+            raise InvalidRequest(f"the body is not a JSON array: {error}") from None
+        return found
 
 
 def idempotency_key(request: web.Request) -> str | None:

@@ -72,6 +72,8 @@ class Parts(NamedTuple):
     reads: Connection
     """What stored events are read over, in pages."""
     writes: Connection
+    foreign: Connection
+    """What messages of dialects come over."""
     runs: LiveRuns
     registry: Registry
     sockets: Sockets
@@ -93,7 +95,7 @@ async def composed(wanted: Wanted, metrics: Metrics) -> AsyncIterator[Parts]:
         nats_url = wanted.nats_url or await stack.enter_async_context(
             embedded_server(Path(wanted.data_dir), wanted.nats_port)
         )
-        live, reads, writes, folding, summaries = [
+        live, reads, writes, foreign, folding, summaries = [
             await stack.enter_async_context(
                 Connection.connect(nats_url, name=f"progress-broker {purpose}", on_change=changed)
             )
@@ -101,6 +103,7 @@ async def composed(wanted: Wanted, metrics: Metrics) -> AsyncIterator[Parts]:
                 ("live", _noting(metrics)),
                 ("reads", None),
                 ("writes", None),
+                ("dialects", None),
                 ("projector", None),
                 ("summaries", None),
             )
@@ -192,6 +195,7 @@ async def composed(wanted: Wanted, metrics: Metrics) -> AsyncIterator[Parts]:
             live,
             reads,
             writes,
+            foreign,
             runs,
             registry,
             sockets,

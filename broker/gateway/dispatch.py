@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from broker.errors import CommandRefused, NotFound, Superseded
-from broker.gateway.cursors import LAG
+from broker.gateway.standing import standing
 from broker.gateway.unattended import Given, Unattended
 from broker.hub.registry import Registry
 from broker.metrics import Metrics
@@ -20,7 +20,6 @@ from broker.model.state import CommandState, RunState
 from broker.model.subjects import RunKey
 from broker.stream.connection import Connection
 from broker.stream.live import LiveRuns
-from broker.stream.replay import last_sequences
 
 _TRIES: Final = 5
 """How often a run may go on while a command to it is judged and carried out."""
@@ -84,7 +83,7 @@ class Dispatch:
 
     async def _give(self, key: RunKey, order: Order, id: str) -> Given:
         """Judge the run as it stands, store the command, and do what is left to the gateway."""
-        state = await self._current(key)
+        state = (await standing(self._registry, self._runs, key)).hub.state
         seq, attempt = state.seq, state.attempt  # the state goes on with its hub
         if id not in state.commands:
             decide(state, order.command)
@@ -110,16 +109,6 @@ class Dispatch:
         if task is not None:
             await self._unattended.carry_out(key, task, given)
         return given
-
-    async def _current(self, key: RunKey) -> RunState:
-        """The run as it is stored, also where what was stored last has not arrived yet."""
-        last = (await last_sequences(self._runs.reads, [key.subject])).get(key.subject, 0)
-        if last:
-            self._registry.known(key)
-        hub = await self._registry.hub(key)
-        if last > hub.seq:
-            await hub.beyond(last - 1, LAG)
-        return hub.state
 
 
 def _id_of(key: RunKey, order: Order) -> str | None:

@@ -1,6 +1,7 @@
 """A stream of server-sent events: admitted, begun, taken over from aiohttp, and joined."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from aiohttp import web
@@ -43,7 +44,10 @@ def unchanged() -> web.Response:
 
 
 async def begin(
-    request: web.Request, who: str, join: Callable[[Begun], bool]
+    request: web.Request,
+    who: str,
+    join: Callable[[Begun], bool],
+    headers: Mapping[str, str] = MappingProxyType({}),
 ) -> web.StreamResponse:
     """Send the headers, take the socket over, and have it join what it is to watch.
 
@@ -51,7 +55,7 @@ async def begin(
     where it says False, what was to be watched is gone meanwhile, and the client comes again.
     """
     app = request.app
-    response = web.StreamResponse(headers=STREAM_HEADERS)
+    response = web.StreamResponse(headers={**STREAM_HEADERS, **headers})
     response.force_close()
     if request.method == "HEAD":
         return response

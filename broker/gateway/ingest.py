@@ -16,7 +16,8 @@ from broker.errors import (
     TooLarge,
     UnsupportedType,
 )
-from broker.gateway.body import read_body
+from broker.gateway import foreign
+from broker.gateway.body import read_body, texts_of
 from broker.gateway.keys import LIMITS, LOGS, METRICS, REGISTRY, RUNS, WRITES, run_key
 from broker.model.cursor import Cursor
 from broker.model.decode import canonical, decode, tag_of
@@ -24,7 +25,6 @@ from broker.model.events import LogAppended, Unknown
 from broker.model.loglines import LARGEST_BATCH
 from broker.model.subjects import DEFAULT_TENANT, RunKey
 from broker.protocol import cloudevents
-from broker.protocol.elements import elements
 from broker.stream.publish import Message, publish_all
 from broker.stream.topology import MAX_EVENT
 
@@ -54,7 +54,10 @@ async def ingest(request: web.Request) -> web.Response:
     """Store the events of a request: a JSON event, an array, or one per line (NDJSON).
 
     Each may be a CloudEvent; in the binary mode, whose attributes are headers, the body is one.
+    With `?dialect=` they are messages of an existing system.
     """
+    if foreign.PARAMETER in request.query:
+        return await foreign.translate(request)
     key = run_key(request) if "run" in request.match_info else None
     items: list[_Item] = []
     problems: list[tuple[int, str]] = []
@@ -92,17 +95,7 @@ def _events(request: web.Request, body: bytes) -> list[bytes]:
         raise UnsupportedType(request.content_type)
     if cloudevents.is_binary(request.headers, request.content_type):
         return [body]
-    if request.content_type in ("application/x-ndjson", "application/jsonl"):
-        return [line for line in body.split(b"\n") if line.strip()]
-    if not body.lstrip().startswith(b"["):
-        return [body] if body.strip() else []
-    try:
-        return [bytes(item) for item in msgspec.json.decode(body, type=list[msgspec.Raw])]
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        found = elements(body)
-        if found is None:
-            raise InvalidRequest(f"the body is not a JSON array: {error}") from None
-        return found
+    return texts_of(request, body)
 
 
 def _item(text: bytes, given: cloudevents.Given | None, key: RunKey | None) -> _Item:

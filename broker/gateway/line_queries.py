@@ -1,5 +1,6 @@
 """What a request for log lines asks for."""
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from aiohttp import web
@@ -9,6 +10,7 @@ from broker.gateway.parameters import whole_number
 from broker.model.events import LARGEST
 from broker.model.loglines import LEVELS, Address, Chosen, Position
 from broker.protocol.conversation import BadMessage, Subscribe
+from broker.views.lines import LinesView
 
 PAGE: Final = 200
 LARGEST_PAGE: Final = 1_000
@@ -23,6 +25,7 @@ class Asked(NamedTuple):
     after: Address | None
     before: Address | None
     tail: int | None
+    shown: Callable[[Chosen], LinesView] = LinesView
 
 
 def asked_of(request: web.Request, *, page: bool = False) -> Asked:

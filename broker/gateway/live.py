@@ -32,7 +32,7 @@ async def _stream(request: web.Request, key: RunKey) -> web.StreamResponse:
     app = request.app
     hub = await app[REGISTRY].hub(key)
     resume = await resume_of(request, hub, app[RUNS])
-    if resume is not None and resume.seq is not None and hub.over_at(resume.seq):
+    if resume is not None and resume.seq is not None and hub.over_at(resume.seq, view):
         return unchanged()
     since = resume.seq if resume is not None else (0 if view.contiguous else None)
     if since and view.contiguous and not await still_kept(since, hub, app[RUNS]):

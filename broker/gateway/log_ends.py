@@ -9,8 +9,6 @@ from broker.hub.registry import Registry
 from broker.hub.run_hub import RunHub
 from broker.model.state import TERMINAL, RunStatus, initial
 from broker.model.subjects import RunKey
-from broker.views.message import Message
-from broker.views.native import end_message
 
 QUIET: Final = 2.0
 """Seconds that a last line may come after the end of its run: they are two streams."""
@@ -79,9 +77,9 @@ def _end(hub: RunHub, status: RunStatus) -> None:
     """
     state = initial(hub.key.tenant, hub.key.run)
     state.status = status
-    end = Message("end", end_message(state).data, hub.cursor)
     for group in hub.groups:
-        last_words = group.frame([end]) + group.framing.close()
+        end = [message._replace(cursor=hub.cursor) for message in group.view.end(state)]
+        last_words = group.frame(end) + group.framing.close()
         for client in group.members:
             if group.keeps_up(client):
                 hub.dismiss(client, last_words)

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-import msgspec
-
 from broker.errors import NotFound
 from broker.gateway.cursors import LAG
 from broker.gateway.log_ends import Endings
@@ -17,7 +15,7 @@ from broker.stream.connection import Connection
 from broker.stream.lines import LiveLines
 from broker.stream.replay import last_sequences
 from broker.stream.tail import begin_of_tail, first_batch
-from broker.views.lines import LinesView, messages_of
+from broker.views.lines import LinesView
 
 
 class Joining(NamedTuple):
@@ -53,7 +51,12 @@ class Logs(NamedTuple):
         return last
 
     async def join(
-        self, key: RunKey, chosen: Chosen, cursor: str | None, tail: int | None
+        self,
+        key: RunKey,
+        chosen: Chosen,
+        cursor: str | None,
+        tail: int | None,
+        shown: Callable[[Chosen], LinesView] = LinesView,
     ) -> Joining:
         """Begin behind the cursor; where it leads nowhere, so many lines before the end, or first.
 
@@ -61,7 +64,7 @@ class Logs(NamedTuple):
         """
         await self.last(key)
         hub = await self.hubs.hub(key)
-        view = LinesView(chosen)
+        view = shown(chosen)
         at = await self._known(hub, cursor) if cursor is not None else None
         resumed = at is not None
         if at is None and tail is not None:
@@ -109,8 +112,12 @@ def beginning(
     if cursor is not None:
         said["from"] = cursor[:64]
     said |= {"head": str(joining.hub.cursor), **rhythm}
-    frames = [framing.message("hello", msgspec.json.encode(said))]
-    for kind, data, address in messages_of(joining.rest, joining.hub.epoch):
-        frames.append(framing.message(kind, data, str(address)))
-    first = b"".join(frames)
+    view = joining.view
+    messages = [*view.hello(said), *view.messages(joining.rest, joining.hub.epoch)]
+    first = b"".join(
+        [
+            framing.message(kind, data, None if address is None else str(address))
+            for kind, data, address in messages
+        ]
+    )
     return lambda continues: first

@@ -15,7 +15,7 @@ async def stream(request: web.Request, key: RunKey, asked: Asked) -> web.StreamR
     who = admit(request)
     app = request.app
     cursor = _cursor_of(request, asked)
-    joining = await app[LOGS].join(key, asked.chosen, cursor, asked.tail)
+    joining = await app[LOGS].join(key, asked.chosen, cursor, asked.tail, asked.shown)
     if app[LOGS].over(joining):
         return unchanged()
 
@@ -24,7 +24,7 @@ async def stream(request: web.Request, key: RunKey, asked: Asked) -> web.StreamR
             return False
         if cursor is not None:
             app[METRICS].resumes.labels("resumed" if joining.resumed else "anew").inc()
-        app[METRICS].opens.labels(begun.framing.name, "logs").inc()
+        app[METRICS].opens.labels(begun.framing.name, joining.view.kind).inc()
         rhythm = {"heartbeat": begun.heartbeat, "max_age": begun.max_age}
         hello = beginning(begun.framing, joining, cursor, **rhythm)
         app[LOGS].endings.watch(joining.hub)

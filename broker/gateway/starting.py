@@ -25,7 +25,7 @@ from broker.hub.registry import Registry
 from broker.metrics import Metrics
 from broker.model.bounds import Bounds, fits
 from broker.model.decode import decode, encode
-from broker.model.events import Labels, RunQueued
+from broker.model.events import Labels, PlanStep, RunQueued
 from broker.model.ids import id_of
 from broker.model.job import Job, encode_job
 from broker.model.subjects import RunKey
@@ -48,6 +48,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     labels: Labels | None = None
     metadata: dict[str, Any] | None = None
+    plan: list[PlanStep] | None = None
     by: str | None = None
     key: str | None = None
 
@@ -116,6 +117,7 @@ class Starting:
             name=request.name,
             labels=request.labels,
             metadata=metadata or None,
+            plan=request.plan,
         )
 
     async def _announced(self, key: RunKey, event: RunQueued, *, given_id: bool) -> bool:

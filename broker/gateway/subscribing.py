@@ -1,5 +1,6 @@
 """Opening the runs that clients of WebSockets subscribe to, and their logs."""
 
+import asyncio
 import logging
 import math
 from typing import Final
@@ -10,6 +11,7 @@ from broker.gateway.cursors import seq_of, still_kept
 from broker.gateway.line_queries import Asked
 from broker.gateway.log_joins import Logs, beginning
 from broker.gateway.middleware import problem_of
+from broker.gateway.rounds import Rounds
 from broker.gateway.socket import Socket
 from broker.gateway.subscriptions import Subscription
 from broker.hub.ports import Timing
@@ -24,6 +26,9 @@ from broker.views.message import Story, View
 log = logging.getLogger(__name__)
 
 _TRIES: Final = 3
+_ROUND: Final = 64
+"""Subscriptions that join in one round of the loop: of runs that are open nothing else stops them.
+Also the logs that are looked up at a time, for all sockets."""
 
 
 class Subscribing(Turns[Socket, Subscription]):
@@ -38,6 +43,8 @@ class Subscribing(Turns[Socket, Subscription]):
         self._logs = logs
         self._timing = timing
         self._metrics = metrics
+        self._rounds = Rounds(_ROUND)
+        self._looking_up = asyncio.Semaphore(_ROUND)
 
     def open(self, subscription: Subscription) -> None:
         """Open the run of a subscription, or let it wait until others of its socket are open."""
@@ -68,6 +75,7 @@ class Subscribing(Turns[Socket, Subscription]):
         begin = seq if text is not None else (0 if view.contiguous else None)
         if begin and view.contiguous and not await still_kept(begin, hub, self._runs):
             begin = None
+        await self._rounds.turn()
         await subscription.socket.drained()
         if not subscription.wanted:
             return True
@@ -79,7 +87,11 @@ class Subscribing(Turns[Socket, Subscription]):
     async def _joined_log(self, subscription: Subscription, asked: Asked) -> bool:
         """The same for the lines of a run."""
         cursor = subscription.cursor
-        joining = await self._logs.join(subscription.run, asked.chosen, cursor, asked.tail)
+        async with self._looking_up:
+            joining = await self._logs.join(
+                subscription.run, asked.chosen, cursor, asked.tail, asked.shown
+            )
+        await self._rounds.turn()
         await subscription.socket.drained()
         if not subscription.wanted:
             return True
@@ -89,6 +101,7 @@ class Subscribing(Turns[Socket, Subscription]):
             self._metrics.resumes.labels("resumed" if joining.resumed else "anew").inc()
         messages = subscription.messages
         client = self._client(subscription, "logs")
+        subscription.hub = joining.hub
         self._logs.endings.watch(joining.hub)
         joining.hub.join(
             client, joining.view, messages, joining.begin, beginning(messages, joining, cursor)

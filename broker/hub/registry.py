@@ -114,6 +114,11 @@ class Registry:
             opening = self._spawn_open(key)
         return await asyncio.shield(opening)
 
+    def opened(self, key: RunKey) -> RunHub | None:
+        """The hub of a run if it is open; that it is asked for keeps it no longer."""
+        known = self._hubs.get(key)
+        return None if known is None else known[0]
+
     def holds(self, hub: RunHub) -> bool:
         """Whether the hub is still the run's."""
         return hub.key in self._hubs and self._hubs[hub.key][0] is hub
@@ -286,10 +291,11 @@ class Registry:
                 members = group.members
                 clients += len(members)
                 for client in members:
-                    due = idle or now > client.expires_at or client.closing_at is not None
+                    bored = idle and client.comes_back
+                    due = bored or now > client.expires_at or client.closing_at is not None
                     if due or client.held:
                         held += client.held
-                        self._look_at(hub, client, idle=idle, now=now)
+                        self._look_at(hub, client, idle=bored, now=now)
             if not hub.clients and not hub.waiting and now - hub.used_at > limits.hub_ttl:
                 self._close(hub)
         self._metrics.clients_held.set(held)

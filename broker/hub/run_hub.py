@@ -18,7 +18,7 @@ from broker.metrics import Metrics
 from broker.model.bounds import Bounds
 from broker.model.cursor import Cursor
 from broker.model.decode import decode
-from broker.model.events import Event, Unknown
+from broker.model.events import End, Event, Unknown
 from broker.model.evolve import Fold
 from broker.model.patch import Watch
 from broker.model.record import Record
@@ -115,12 +115,20 @@ class RunHub:
         """The groups that have clients."""
         return list(self._groups.values())
 
-    def over_at(self, seq: int) -> bool:
-        """Whether the run has ended, and nothing came after `seq` that could be shown."""
+    def over_at(self, seq: int, view: View | Story) -> bool:
+        """Whether the run has ended, and nothing came after `seq` that the view could show.
+
+        A story shows nothing that comes after the end.
+        """
         if not self.state.ended or seq == self.seq:
             return self.state.ended
         records = self.records.since(seq)
-        return records is not None and not _reports(records)
+        if records is None:
+            return False
+        reports = _reports(records)
+        if isinstance(view, Story):
+            return not any(isinstance(event, End) for event, _ in reports)
+        return not reports
 
     def snapshot(self) -> bytes:
         """The state as JSON, encoded once per version."""

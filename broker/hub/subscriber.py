@@ -34,6 +34,7 @@ class Subscriber:
         "_drained",
         "catching_up",
         "closing_at",
+        "comes_back",
         "cursor",
         "expires_at",
         "group",
@@ -61,6 +62,8 @@ class Subscriber:
         """When it last took some of them."""
         self.expires_at = expires_at
         """Infinite for one whose sink looks after itself: the sweep lets it be."""
+        self.comes_back = True
+        """Whether it resumes where its stream was ended: else silence does not end it."""
         self.closing_at: float | None = None
         self._drained: asyncio.Future[bool] | None = None
 

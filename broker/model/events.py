@@ -282,6 +282,8 @@ class Unknown(Common, frozen=True, kw_only=True, gc=False):
     tag: str
 
 
+End: TypeAlias = RunCompleted | RunFailed | RunCancelled
+
 Command: TypeAlias = CommandCancel | CommandRetry | CommandPause | CommandResume
 
 Event: TypeAlias = (

@@ -58,6 +58,16 @@ def job_subject(tenant: str, pipeline: str) -> str:
     return f"jobs.{encode_token(tenant, 'tenant')}.{encode_token(pipeline, 'pipeline')}"
 
 
+def graph_subject(tenant: str, graph: str) -> str:
+    """Where a graph that was loaded is kept: a key of the bucket GRAPHS."""
+    return f"$KV.GRAPHS.{encode_token(tenant, 'tenant')}.{encode_token(graph, 'graph')}"
+
+
+def graph_subjects(tenant: str) -> str:
+    """Where all of them are."""
+    return f"$KV.GRAPHS.{encode_token(tenant, 'tenant')}.*"
+
+
 def encode_token(text: str, what: str = "run") -> str:
     """Encode an id as one subject token; raises InvalidName for an empty or too long one."""
     if not text:
@@ -91,3 +101,24 @@ def run_of(subject: str) -> RunKey:
     if len(tokens) != 3:
         raise InvalidName("encoded", f"is not a subject of a run: {subject[:64]!r}")
     return RunKey(decode_token(tokens[1]), decode_token(tokens[2]))
+
+
+def dialect_subject(dialect: str, key: RunKey) -> str:
+    """Where messages of a dialect wait to be translated."""
+    run = f"{encode_token(key.tenant, 'tenant')}.{encode_token(key.run)}"
+    return f"dialect.{encode_token(dialect, 'dialect')}.{run}"
+
+
+def dialect_of(subject: str) -> tuple[str, RunKey]:
+    """The dialect and the run of a subject `dialect.<name>.<tenant>.<run>`. Raises InvalidName."""
+    tokens = subject.split(".")
+    if len(tokens) != 4:
+        raise InvalidName("encoded", f"is not a subject of a dialect: {subject[:64]!r}")
+    name, tenant, run = map(decode_token, tokens[1:])
+    return name, RunKey(tenant, run)
+
+
+def tenant_of(subject: str) -> str:
+    """The tenant of a subject of a run, as events or in a dialect. Raises InvalidName."""
+    in_dialect = subject.startswith("dialect.")
+    return dialect_of(subject)[1].tenant if in_dialect else run_of(subject).tenant

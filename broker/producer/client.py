@@ -9,15 +9,18 @@ import weakref
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
+
+import msgspec
 
 from broker.errors import InvalidName
-from broker.model.events import Parent, PlanStep
+from broker.model.decode import tag_of
+from broker.model.events import Event, LogAppended, Parent, PlanStep
 from broker.model.subjects import DEFAULT_TENANT, RunKey
 from broker.producer.channel import Channel
 from broker.producer.commands import Commands, OnCancel
 from broker.producer.listener import Listener
-from broker.producer.outbox import Lane, Outbox
+from broker.producer.outbox import Kind, Lane, Outbox
 from broker.producer.run import Run
 from broker.producer.sender import Sender
 from broker.producer.spool import Spool, log
@@ -25,6 +28,12 @@ from broker.producer.step import Step
 from broker.stream.topology import LOGS, MIB, PROGRESS
 
 DEFAULT_URL: Final = "nats://127.0.0.1:4222"
+
+
+class Relay(Protocol):
+    """Reports an event; its kind says whether it may be dropped where the buffer is full."""
+
+    def __call__(self, event: Event, kind: Kind = "lifecycle") -> None: ...
 
 
 def _now() -> datetime:
@@ -162,6 +171,18 @@ class Producer:
                 "metadata": metadata,
             },
         )
+
+    def relay(self, run_id: str) -> Relay:
+        """A way for events of a run that are made elsewhere: each is reported as it is."""
+        lanes = self._lanes(run_id)
+
+        def report(event: Event, kind: Kind = "lifecycle") -> None:
+            given = msgspec.structs.asdict(event)
+            fields = {name: value for name, value in given.items() if value is not None}
+            lane = lanes and lanes[isinstance(event, LogAppended)]
+            self._spool.put(lane, kind, {"type": tag_of(event), **fields})
+
+        return report
 
     async def flush(self) -> None:
         """Wait until everything reported so far is stored; asyncio.timeout bounds the wait."""

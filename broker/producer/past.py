@@ -19,7 +19,6 @@ _ACTIONS: Final[dict[type, Action]] = {
     events.CommandPause: "pause",
     events.CommandResume: "resume",
 }
-_ENDS: Final = (events.RunCompleted, events.RunFailed, events.RunCancelled)
 _OF_ANY_ATTEMPT: Final = (
     events.RunAnnotated,
     events.RunHeartbeat,
@@ -104,5 +103,5 @@ class Past:
             self.begun.add(attempt)
         elif isinstance(event, events.RunQueued) and event.pipeline is not None:
             self.requested.add(attempt)
-        elif isinstance(event, _ENDS) and attempt == self.attempt:
+        elif isinstance(event, events.End) and attempt == self.attempt:
             self.ended.add(attempt)

@@ -86,14 +86,20 @@ class Step(Block):
         self._channel.log(text, level, self.id)
 
     @quiet
-    def complete(self, outputs: Mapping[str, Any] | None = None) -> None:
-        """Report that the step ended well; without `outputs`, the attribute counts."""
-        self._end("step.completed", outputs=self.outputs if outputs is None else outputs)
+    def complete(
+        self, outputs: Mapping[str, Any] | None = None, duration: float | None = None
+    ) -> None:
+        """Report that the step ended well; without `outputs`, the attribute counts.
+
+        `duration` are the seconds that it took, where those since its start are not they.
+        """
+        outputs = self.outputs if outputs is None else outputs
+        self._end("step.completed", outputs=outputs, duration=duration)
 
     @quiet
-    def fail(self, error: BaseException | str) -> None:
-        """Report that the step failed, and why."""
-        self._end("step.failed", "failed", error=failure(error))
+    def fail(self, error: BaseException | str, duration: float | None = None) -> None:
+        """Report that the step failed, and why; `duration` as of one that ended well."""
+        self._end("step.failed", "failed", error=failure(error), duration=duration)
 
     @quiet
     def skip(self, reason: str | None = None, cached: bool | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from inspect import iscoroutinefunction
@@ -17,7 +17,7 @@ from broker.errors import InvalidRequest, StreamUnavailable
 from broker.model.events import PlanStep
 from broker.model.subjects import RunKey
 from broker.producer.client import Producer
-from broker.producer.jobs import Cancel, Leave, judge, read_request
+from broker.producer.jobs import Cancel, Leave, Start, judge, read_request
 from broker.producer.past import Past
 from broker.producer.run import Run
 from broker.producer.spool import log
@@ -27,6 +27,7 @@ from broker.stream.replay import read
 
 Outputs: TypeAlias = Mapping[str, Any] | None
 Handler: TypeAlias = Callable[[Run, dict[str, Any]], Awaitable[Outputs] | Outputs]
+Planner: TypeAlias = Callable[[dict[str, Any]], Sequence[str | PlanStep]]
 
 Settle: TypeAlias = Callable[[Taken], Awaitable[None]]
 
@@ -34,6 +35,10 @@ LAST_WORDS: Final = 2.0
 """Seconds that are given to the events of a run before its request is given back."""
 
 _READ_AGAIN: Final = 0.5
+
+_NOT_FROM_A_THREAD: Final = (StopIteration, SystemExit, KeyboardInterrupt)
+"""No future can hold the first, so that whoever awaits it would wait for ever; the others would end
+the worker, and then the next one that gets the request."""
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,8 +58,9 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     handler: Handler
-    plan: list[str | PlanStep] | None = None
+    plan: Sequence[str | PlanStep] | Planner | None = None
     cancellable: bool | None = None
+    metadata: Mapping[str, Any] | None = None
 
     @property
     def in_thread(self) -> bool:
@@ -136,22 +142,25 @@ class Work:
             return jobs.refuse
         self._attempt = request.attempt + deliveries - 1
         verdict = judge(await self._past(self._key), request.attempt, self._attempt)
+        given_up = deliveries > terms.max_deliveries
         if isinstance(verdict, Leave):
             log.info("run %s of %s is left: %s", request.run, pipeline.name, verdict.reason)
             return jobs.done
+        begins = isinstance(verdict, Start) and not given_up
         run = producer.run(
             pipeline.name,
             request.run,
             attempt=self._attempt,
-            plan=pipeline.plan,
+            plan=await self._plan(request.inputs or {}) if begins else None,
             cancellable=pipeline.cancellable,
+            metadata=pipeline.metadata,
             heartbeat_interval=terms.heartbeat_interval,
             worker=terms.name,
             on_cancel="ignore" if pipeline.in_thread else "raise",
         )
         if isinstance(verdict, Cancel):
             run.cancel_by(verdict.command)
-        elif deliveries > terms.max_deliveries:
+        elif given_up:
             run.fail(f"given up: {deliveries - 1} workers did not finish it", "infrastructure")
         else:
             await self._attempt_it(run, request.inputs or {})
@@ -175,13 +184,28 @@ class Work:
         finally:
             self._run = None
 
+    async def _plan(self, inputs: dict[str, Any]) -> Sequence[str | PlanStep] | None:
+        """The steps to come, as far as they are known; a plan that cannot be made ends nothing."""
+        plan = self._pipeline.plan
+        if not callable(plan):
+            return plan
+        try:
+            planned: Sequence[str | PlanStep] = await self._in_thread(plan, inputs)
+        except Exception as error:
+            log.warning("no plan of %s: %s", self._pipeline.name, error)
+            return None
+        return planned
+
     async def _call(self, run: Run, inputs: dict[str, Any]) -> Any:
         handler = self._pipeline.handler
         if not self._pipeline.in_thread:
             returned = handler(run, inputs)
             assert isinstance(returned, Awaitable)
             return await returned
-        call = functools.partial(contextvars.copy_context().run, handler, run, inputs)
+        return await self._in_thread(handler, run, inputs)
+
+    async def _in_thread(self, function: Callable[..., Any], *given: Any) -> Any:
+        call = functools.partial(contextvars.copy_context().run, _called, function, *given)
         return await asyncio.get_running_loop().run_in_executor(self._means.threads, call)
 
     async def _past(self, key: RunKey) -> Past:
@@ -197,3 +221,10 @@ class Work:
                 await asyncio.sleep(_READ_AGAIN)
             else:
                 return past
+
+
+def _called(function: Callable[..., Any], *given: Any) -> Any:
+    try:
+        return function(*given)
+    except _NOT_FROM_A_THREAD as error:
+        raise RuntimeError(f"{type(error).__name__}: {error}".removesuffix(": ")) from error

@@ -28,7 +28,7 @@ from broker.model.subjects import DEFAULT_TENANT
 from broker.producer.client import Producer, url_of
 from broker.producer.shift import Shift
 from broker.producer.spool import log
-from broker.producer.work import Handler, Pipeline, Terms
+from broker.producer.work import Handler, Pipeline, Planner, Terms
 from broker.stream.connection import Connection
 from broker.stream.jobs import consumer_of
 
@@ -80,14 +80,17 @@ class Worker:
         self,
         name: str,
         *,
-        plan: Sequence[str | PlanStep] | None = None,
+        plan: Sequence[str | PlanStep] | Planner | None = None,
         cancellable: bool | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> Callable[[H], H]:
         """Have a function run for each request for a pipeline.
 
         It gets the run, already started, and the inputs. One that is not asynchronous runs in a
         thread: it is not interrupted when somebody cancels, but stops at
-        `run.checkpoint_in_thread()`, or when it looks at `run.cancelled`. Raises InvalidName.
+        `run.checkpoint_in_thread()`, or when it looks at `run.cancelled`. The `plan` may be a
+        function of the inputs, which runs in a thread; where it raises, the run starts without a
+        plan. `metadata` is that of every run. Raises InvalidName.
         """
         consumer_of(self._terms.tenant, name)
         if name in self._pipelines:
@@ -97,8 +100,9 @@ class Worker:
             self._pipelines[name] = Pipeline(
                 name=name,
                 handler=handler,
-                plan=None if plan is None else list(plan),
+                plan=plan if plan is None or callable(plan) else list(plan),
                 cancellable=cancellable,
+                metadata=metadata,
             )
             return handler
 

@@ -20,8 +20,8 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str = ""
     extra: dict[str, Any] = {}
 
-    def encode(self) -> bytes:
-        """The problem as JSON."""
+    def encode(self, **more: object) -> bytes:
+        """The problem as JSON, with `more` members of the answer that it is for."""
         body: dict[str, Any] = {
             "type": _BASE + self.name,
             "title": self.title,
@@ -29,4 +29,4 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
         }
         if self.detail:
             body["detail"] = self.detail
-        return msgspec.json.encode(body | self.extra)
+        return msgspec.json.encode(body | self.extra | more)

@@ -6,6 +6,7 @@ A frame is built once and written to every client as it is, so the chunk header 
 from typing import Final, Protocol
 
 LAST_CHUNK: Final = b"0\r\n\r\n"
+_BLANK_COMMENT: Final = b":\n\n"
 _COMMENT: Final = b":\n"  # no blank line: some clients take one for an empty event
 
 
@@ -58,23 +59,21 @@ class ChunkedEvents:
 
 
 class BareEvents:
-    """Frames of another framing whose clients never resume: data and nothing else."""
+    """Frames of another framing whose clients never resume: data and nothing else.
 
-    def __init__(self, events: Framing) -> None:
+    Such clients often take them apart by hand, at blank lines: a comment that stood before a frame
+    would hide it from them, so it has a blank line of its own.
+    """
+
+    def __init__(self, events: Framing, heartbeat: bytes) -> None:
         self.name = f"bare-{events.name}"
-        self.heartbeat = events.heartbeat
+        self.heartbeat = heartbeat
         self.retry = events.retry
         self.close = events.close
         self._message = events.message
 
     def message(self, kind: str, data: bytes, cursor: str | None = None) -> bytes:
         return self._message("", data)
-
-
-CHUNKED: Final = ChunkedEvents()
-PLAIN: Final = PlainEvents()
-BARE: Final[dict[str, Framing]] = {each.name: BareEvents(each) for each in (CHUNKED, PLAIN)}
-"""By the name of the framing without ids and names that it is to be."""
 
 
 def event(kind: str, data: bytes, cursor: str | None = None) -> bytes:
@@ -97,3 +96,12 @@ def event(kind: str, data: bytes, cursor: str | None = None) -> bytes:
 def chunk(body: bytes) -> bytes:
     """The body as one HTTP/1.1 chunk (RFC 9112 §7.1)."""
     return b"%x\r\n%b\r\n" % (len(body), body)
+
+
+CHUNKED: Final = ChunkedEvents()
+PLAIN: Final = PlainEvents()
+BARE: Final[dict[str, Framing]] = {
+    CHUNKED.name: BareEvents(CHUNKED, chunk(_BLANK_COMMENT)),
+    PLAIN.name: BareEvents(PLAIN, _BLANK_COMMENT),
+}
+"""By the name of the framing without ids and names that it is to be."""

@@ -166,9 +166,9 @@ class Connection:
         except (Error, OSError, TimeoutError) as error:
             with suppress(Exception):
                 await client.close()
-            if isinstance(error, TimeoutError) and heard:
-                error = heard[-1]  # it was tried until there was no time left
-            raise StreamUnavailable(f"connect to NATS at {masked(url)}", _text(error)) from error
+            # Where it was tried until there was no time left, the last refusal tells more.
+            why = heard[-1] if isinstance(error, TimeoutError) and heard else error
+            raise StreamUnavailable(f"connect to NATS at {masked(url)}", _text(why)) from error
         connection = cls(client)
         await client.listen(f"{connection._inbox}.*", connection._answered)
         changed(True)

@@ -7,8 +7,9 @@ each stored message is looked at once among all gateways (`marks.py`).
 from broker.errors import InvalidName, MalformedEvent
 from broker.model.cursor import Cursor
 from broker.model.decode import decode
-from broker.model.subjects import DEFAULT_TENANT, encode_token, run_of
+from broker.model.subjects import DEFAULT_TENANT, encode_token, tenant_of
 from broker.stream.publish import Message
+from broker.stream.topology import PROGRESS
 
 
 def fault(payload: bytes) -> str | None:
@@ -20,20 +21,22 @@ def fault(payload: bytes) -> str | None:
     return None
 
 
-def copy(subject: bytes, payload: bytes, cursor: Cursor, reason: str) -> Message:
+def copy(
+    subject: bytes, payload: bytes, cursor: Cursor, reason: str, *, stream: str = PROGRESS
+) -> Message:
     """The message for DEADLETTER: the payload as it is, what is wrong beside it.
 
     Its message id is the original's cursor: within two minutes it is stored once, however often
     the original is looked at.
     """
     try:
-        tenant = encode_token(run_of(subject.decode()).tenant, "tenant")
+        tenant = encode_token(tenant_of(subject.decode()), "tenant")
     except (InvalidName, UnicodeDecodeError):
         tenant = DEFAULT_TENANT
     return Message(
         f"deadletter.{tenant}",
         payload,
-        str(cursor),
+        str(cursor) if stream == PROGRESS else f"{stream}-{cursor}",
         {
             "Broker-Reason": reason.encode("ascii", "backslashreplace").decode()[:512],
             "Broker-Subject": subject.decode("ascii", "backslashreplace"),

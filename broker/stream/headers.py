@@ -32,5 +32,15 @@ def status(headers: bytes) -> int:
     return int(line[:3]) if line else 0
 
 
+def status_line(headers: bytes) -> str:
+    """The status with the server's words, such as `409 Consumer Deleted`."""
+    return headers[9 : headers.index(b"\r\n")].decode(errors="replace")
+
+
+def is_usual_end(headers: bytes) -> bool:
+    """Whether a request ended because there is no more, or it has brought what it may."""
+    return status(headers) in (404, 408) or b"MaxBytes" in headers or b"Completed" in headers
+
+
 SEQUENCE = b"\r\nNats-Sequence: "
 LAST_SEQUENCE = b"\r\nNats-Last-Sequence: "

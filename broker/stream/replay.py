@@ -6,6 +6,7 @@ connection of their own, in pages (ADR-31 of nats-architecture-and-design).
 
 import asyncio
 from collections.abc import AsyncIterator, Container, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
@@ -116,10 +117,20 @@ async def page_of(
         "batch": size,
         "max_bytes": most_bytes,
     }
-    return [
-        Record(number(headers, SEQUENCE) or 0, moment(headers), payload)
-        for headers, payload in await direct_get(connection, stream, request)
-    ]
+    return _records(await direct_get(connection, stream, request))
+
+
+async def page_since(
+    connection: Connection, subject: str, since: datetime, size: int, *, stream: str = PROGRESS
+) -> list[Record]:
+    """The first records of a subject stored at a time or later. Raises StreamUnavailable."""
+    request = {
+        "start_time": since.isoformat(),
+        "next_by_subj": subject,
+        "batch": size,
+        "max_bytes": PAGE_BYTES,
+    }
+    return _records(await direct_get(connection, stream, request))
 
 
 async def direct_get(
@@ -159,6 +170,13 @@ async def direct_get(
     finally:
         forget()
     return found
+
+
+def _records(found: Sequence[tuple[bytes, bytes]]) -> list[Record]:
+    return [
+        Record(number(headers, SEQUENCE) or 0, moment(headers), payload)
+        for headers, payload in found
+    ]
 
 
 def _subject(headers: bytes) -> str:

@@ -16,6 +16,13 @@ DEADLETTER: Final = "DEADLETTER"
 CHECKPOINTS: Final = "KV_RUNS"
 """A key-value bucket, as NATS tools know it: `nats kv get RUNS default.<run>`."""
 JOBS: Final = "JOBS"
+DIALECTS: Final = "DIALECTS"
+"""What producers of existing systems send, until a gateway has translated it."""
+GRAPHS: Final = "KV_GRAPHS"
+"""The graphs that were loaded, as a bucket: `nats kv get GRAPHS default.<graph>`."""
+MOST_GRAPHS: Final = 1000
+MAX_GRAPH: Final = 16 * 1024
+"""Bytes that a graph may have."""
 MAX_EVENT: Final = 256 * 1024
 """Bytes that one stored event may have."""
 
@@ -90,12 +97,36 @@ def streams(settings: StreamSettings) -> list[dict[str, Any]]:
         },
         common
         | {
+            "name": GRAPHS,
+            "subjects": ["$KV.GRAPHS.>"],
+            "max_msgs": MOST_GRAPHS,
+            "max_bytes": 32 * MIB,
+            "max_msgs_per_subject": 1,
+            "max_msg_size": MAX_GRAPH + 4096,
+            "max_consumers": 100,
+            "allow_rollup_hdrs": True,
+        },
+        common
+        | {
             "name": JOBS,
             "subjects": ["jobs.*.*"],
             "retention": "workqueue",
             "max_age": _nanoseconds(timedelta(days=7)),
             "max_msg_size": MAX_EVENT + 4096,
             "max_consumers": 1000,
+            "duplicate_window": _nanoseconds(DEDUPLICATION),
+        },
+        common
+        | {
+            "name": DIALECTS,
+            "subjects": ["dialect.*.*.*"],
+            "retention": "workqueue",
+            "max_age": _nanoseconds(timedelta(days=7)),
+            "max_bytes": 256 * MIB,
+            # A full stream refuses: what was acknowledged is not dropped for what comes after it.
+            "discard": "new",
+            "max_msg_size": MAX_EVENT + 4096,
+            "max_consumers": 16,
             "duplicate_window": _nanoseconds(DEDUPLICATION),
         },
     ]

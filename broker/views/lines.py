@@ -30,12 +30,17 @@ class _Shown(msgspec.Struct, frozen=True, gc=False):
 class LinesView:
     """The chosen lines of a run, each with its address; made of records of the LOGS stream."""
 
+    kind = "logs"
     contiguous = True
     patched = False
 
     def __init__(self, chosen: Chosen) -> None:
-        self.name = f"logs {chosen.name}"
+        self.name = f"{self.kind} {chosen.name}"
         self._chosen = chosen
+
+    def hello(self, said: dict[str, object]) -> Iterator[Message]:
+        """What a client gets first: where it begins."""
+        yield Message("hello", _encode(said))
 
     def snapshot(self, state: RunState, epoch: str) -> Iterator[Message]:
         """Nothing stands for lines that were missed."""
@@ -44,16 +49,15 @@ class LinesView:
     def changes(self, change: Change) -> Iterator[Message]:
         for event, record in change.reports:
             if isinstance(event, LogAppended):
-                yield from messages_of(lines_of(record, self._chosen), change.epoch)
+                yield from self.messages(lines_of(record, self._chosen), change.epoch)
+
+    def messages(self, lines: Iterable[Line], epoch: str) -> Iterator[Message]:
+        """The lines, one message each."""
+        for line in lines:
+            yield Message("log", line_json(line, epoch), address_of(line, epoch))
 
     def end(self, state: RunState) -> Iterator[Message]:
         yield end_message(state)
-
-
-def messages_of(lines: Iterable[Line], epoch: str) -> Iterator[Message]:
-    """The lines as messages."""
-    for line in lines:
-        yield Message("log", line_json(line, epoch), address_of(line, epoch))
 
 
 def address_of(line: Line, epoch: str) -> Address:

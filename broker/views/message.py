@@ -1,14 +1,14 @@
 """What a view says to a client, before a transport frames it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from broker.model.cursor import Cursor
 from broker.model.events import Event, Unknown
 from broker.model.loglines import Address
 from broker.model.record import Record
-from broker.model.state import RunState, RunStatus, StepStatus
+from broker.model.state import Progress, RunState, RunStatus, StepStatus
 from broker.model.steps import Report
 
 
@@ -66,6 +66,13 @@ class Moment(NamedTuple):
     status: RunStatus
     step: StepStatus | None
     """Of the step that the event names; None where it names none, or a new one."""
+    called: str | None
+    """The name of that step."""
+    progress: Progress
+    message: str | None
+    begun: bool
+    """Whether the attempt had started."""
+    labels: Mapping[str, str | int | float | bool]
 
     @classmethod
     def before(cls, state: RunState, event: Event | Unknown, record: Record) -> "Moment":
@@ -73,7 +80,16 @@ class Moment(NamedTuple):
         named = getattr(event, "step", None)
         step = state.steps.get(named) if named is not None else None
         return cls(
-            event, record, state.attempt, state.status, None if step is None else step.status
+            event,
+            record,
+            state.attempt,
+            state.status,
+            None if step is None else step.status,
+            None if step is None else step.name,
+            state.progress,
+            state.message,
+            state.started_at is not None,
+            state.labels,
         )
 
 

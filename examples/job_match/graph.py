@@ -169,11 +169,11 @@ LAYERS = (
 )
 
 
-def build() -> "CompiledStateGraph[State, None, State, State]":
-    """The graph: one layer after the other."""
+def build(count: int = len(LAYERS)) -> "CompiledStateGraph[State, None, State, State]":
+    """The graph: one layer after the other; only so many where a `count` is given."""
     builder = StateGraph(State)
     before = START
-    for layer in LAYERS:
+    for layer in LAYERS[:count]:
         builder.add_node(layer.__name__, layer)
         builder.add_edge(before, layer.__name__)
         before = layer.__name__

@@ -11,7 +11,8 @@ from broker.producer import Producer, Run, Worker
 from broker.stream.connection import Connection
 from broker.stream.publish import Message, publish
 from broker.stream.topology import api
-from tests.deploy.servers import DEPLOY, checked, environment, server_with_users
+from tests.deploy.servers import DEPLOY, Server, checked, environment, server_with_users
+from tests.faults import until
 from tests.gateway.serving import gateway
 from tests.sse import ask, path, stream
 
@@ -30,12 +31,15 @@ async def test_the_configuration_is_one_that_the_server_takes(tmp_path: Path) ->
 
 async def test_gateway_and_producer_do_all_they_must(tmp_path: Path) -> None:
     """A run that is asked for, worked on, logged and watched: nothing is refused."""
-    async with (
-        asyncio.timeout(PATIENCE),
-        server_with_users(tmp_path) as server,
-        gateway(server.url("gateway")) as g,
-        asyncio.TaskGroup() as tasks,
-    ):
+    async with asyncio.timeout(PATIENCE), server_with_users(tmp_path) as server:
+        await _everything(server)
+        async with Connection.connect(server.url("producer"), name="test") as connection:
+            await connection.publish("nothing.of.ours", b"")
+            await server.refused("nothing.of.ours")
+
+
+async def _everything(server: Server) -> None:
+    async with gateway(server.url("gateway")) as g, asyncio.TaskGroup() as tasks:
         worker = Worker(server.url("producer"))
         paused = asyncio.Event()
 
@@ -67,10 +71,19 @@ async def test_gateway_and_producer_do_all_they_must(tmp_path: Path) -> None:
             pass
         async with stream(g.url, "r2") as frames:
             await frames.until("end")
-        working.cancel()
         async with Connection.connect(server.url("producer"), name="test") as connection:
-            await connection.publish("nothing.of.ours", b"")
-        await server.refused("nothing.of.ours")
+            for message in (b'{"type":"start","total_nodes":1}', b'{"type":"complete"}'):
+                await publish(connection, Message("dialect.graphs.default.r3", message))
+        await until(lambda: _is_there(g.url, "r3"))
+        async with stream(g.url, "r3") as frames:
+            await frames.until("end")
+        graph = b'{"file_path":"a.py","graph_name":"a","description":""}'
+        assert (await ask(g.url, "/api/graphs/load", method="POST", body=graph)).status < 300
+        working.cancel()
+
+
+async def _is_there(url: str, run: str) -> bool:
+    return 200 == (await ask(url, path(run))).status
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """A real gateway in front of a real NATS server, for one test."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from broker.dialects.said import Dialect
+from broker.dialects.table import DIALECTS
 from broker.gateway.app import Gateway, running
 from broker.settings import Settings
 from tests.sse import Answer, ask, path
@@ -17,10 +19,12 @@ UNLIMITED: dict[str, Any] = dict.fromkeys(
 
 
 @asynccontextmanager
-async def gateway(nats_url: str, **settings: Any) -> AsyncIterator[Gateway]:
+async def gateway(
+    nats_url: str, *, dialects: Mapping[str, Dialect] = DIALECTS, **settings: Any
+) -> AsyncIterator[Gateway]:
     """Run a gateway on a free port."""
     chosen = {"listen": "127.0.0.1:0", "nats_url": nats_url, **UNLIMITED, **settings}
-    async with running(Settings(**chosen)) as started:
+    async with running(Settings(**chosen), dialects=dialects) as started:
         yield started
 
 

@@ -1,12 +1,14 @@
 """Every error is a problem+json that says what is wrong, and nothing about the inside."""
 
+import asyncio
 import json
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from aiohttp import web
 
-from broker.gateway import snapshot
+from broker.gateway import live, snapshot
 from tests.gateway.runs import started
 from tests.gateway.serving import broker
 from tests.sse import Answer, Wire, path
@@ -179,3 +181,23 @@ async def test_two_problems_of_one_kind_have_one_type(tmp_path: Path) -> None:
         one, two = await b.get(path("a")), await b.get(path("b"))
         assert one.json()["type"] == two.json()["type"]
         assert json.loads(one.body)["detail"] != json.loads(two.body)["detail"]
+
+
+async def test_a_client_that_goes_before_it_is_answered_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Thousands of pages that are closed at once would fill the log."""
+
+    async def gone(request: web.Request, *rest: object) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.abort()
+        raise ConnectionResetError("the client has gone")
+
+    monkeypatch.setattr(live, "begin", gone)
+    async with broker(tmp_path) as b:
+        await b.publish("r1", started())
+        with pytest.raises(asyncio.IncompleteReadError):
+            await b.get(path("r1", "/events"), headers={"Accept": "text/event-stream"})
+        assert [] == [record for record in caplog.records if record.levelname == "ERROR"]
+        counted = {"code": "499", "endpoint": "/v1/runs/{run}/events", "method": "GET"}
+        assert 1 == await b.metric("http_requests_total", **counted)

@@ -79,6 +79,22 @@ async def test_a_run_and_its_steps(nats: Nats) -> None:
     ] == [bare(event) for event in found]
 
 
+async def test_a_step_can_say_how_long_it_took_by_its_own_measure(nats: Nats) -> None:
+    async with Producer.connect(nats.url) as producer:
+        run = producer.run("p", "r1")
+        run.start()
+        run.step("read").complete(duration=0.5)
+        run.step("write").fail("no disk", duration=1.5)
+        await producer.flush()
+        found = await nats.events("r1")
+
+    error = Failure(message="no disk")
+    assert [
+        {"is": events.StepCompleted, "step": "read", "duration": 0.5},
+        {"is": events.StepFailed, "step": "write", "error": error, "duration": 1.5},
+    ] == [bare(event) for event in found[1:]]
+
+
 async def test_everything_else_a_run_can_say(nats: Nats) -> None:
     async with Producer.connect(nats.url) as producer:
         run = producer.run("p", run_id="r 1")

@@ -66,6 +66,51 @@ async def working(worker: Worker) -> AsyncIterator[None]:
         await task
 
 
+@pytest.mark.parametrize("error", [StopIteration, SystemExit, KeyboardInterrupt])
+async def test_whatever_a_thread_raises_fails_its_run(
+    nats: Nats, error: type[BaseException]
+) -> None:
+    """And not the worker: of a run or of its plan, also what ends a program, or no future holds."""
+    worker = Worker(nats.url)
+
+    def plan(inputs: dict[str, Any]) -> list[str | events.PlanStep]:
+        raise error
+
+    @worker.pipeline("p", plan=plan)
+    def work(run: Run, inputs: dict[str, Any]) -> None:
+        raise error("no more")
+
+    await ask(nats, "r1")
+    async with working(worker):
+        await settled(nats)
+    end = (await nats.events("r1"))[-1]
+    assert isinstance(end, events.RunFailed)
+    assert f"{error.__name__}: no more" == end.error.message
+
+
+async def test_the_plan_may_follow_from_the_inputs(nats: Nats, warnings: Warnings) -> None:
+    """And where it cannot be made the run has none, and goes on."""
+    worker = Worker(nats.url)
+
+    def plan(inputs: dict[str, Any]) -> list[str | events.PlanStep]:
+        return [f"part-{n}" for n in range(inputs["parts"])]
+
+    @worker.pipeline("p", plan=plan)
+    async def work(run: Run, inputs: dict[str, Any]) -> None: ...
+
+    await ask(nats, "r1", inputs={"parts": 2})
+    await ask(nats, "r2", inputs={})
+    async with working(worker):
+        await settled(nats)
+    plans: list[list[str] | None] = []
+    for run in ("r1", "r2"):
+        started = next(e for e in await nats.events(run) if isinstance(e, events.RunStarted))
+        plans.append(None if started.plan is None else [entry.step for entry in started.plan])
+        assert "run.completed" == (await nats.tags(run))[-1]
+    assert [["part-0", "part-1"], None] == plans
+    assert ["no plan of p: 'parts'"] == warnings()
+
+
 async def ended(nats: Nats, run: str) -> None:
     """Wait until a run has ended."""
     await eventually(lambda: ends(nats, run))

@@ -12,6 +12,8 @@ from broker.stream.publish import Message, publish
 from broker.stream.topology import (
     CHECKPOINTS,
     DEADLETTER,
+    DIALECTS,
+    GRAPHS,
     JOBS,
     LOGS,
     MIB,
@@ -39,7 +41,7 @@ async def test_every_stream_is_created_as_it_is_written_down(tmp_path: Path) -> 
     ):
         await ensure(connection, StreamSettings())
         names = [wanted["name"] for wanted in streams(StreamSettings())]
-        assert [PROGRESS, LOGS, DEADLETTER, CHECKPOINTS, JOBS] == names
+        assert [PROGRESS, LOGS, DEADLETTER, CHECKPOINTS, GRAPHS, JOBS, DIALECTS] == names
         for wanted in streams(StreamSettings()):
             found = await config(connection, wanted["name"])
             assert wanted == wanted | {name: found[name] for name in wanted}

@@ -15,13 +15,16 @@ POLL: Final = 0.25
 """What a poll costs: existing clients ask twice every half second, and `poll_rate` is 1."""
 
 
-def shown(show: Callable[[RunState], dict[str, Any] | None]) -> Handler:
-    """A handler that shows the run of the path; 204 where there is nothing to show."""
+def shown(show: Callable[[RunState], dict[str, Any] | None], cost: float = POLL) -> Handler:
+    """A handler that shows the run of the path; 204 where there is nothing to show.
+
+    A request costs so much of `poll_rate`.
+    """
 
     async def handler(request: web.Request) -> web.Response:
         key = run_key(request)
         limits = request.app[LIMITS]
-        limits.polls.spend((limits.client(request), key), POLL)
+        limits.polls.spend((limits.client(request), key), cost)
         hub = await request.app[REGISTRY].hub(key)
         tag = f'"{hub.cursor}"'
         headers = {"ETag": tag, "Cache-Control": f"max-age={request.app[OPTIONS].snapshot_ttl}"}

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from broker.gateway.keys import SOCKETS, run_key
+from broker.gateway.compat.expected import Expected
+from broker.gateway.keys import EXPECTED, SOCKETS, run_key
 from broker.gateway.socket import Socket
 from broker.gateway.subscriptions import PATIENCE, Subscription
 from broker.gateway.websocket import upgrade
@@ -21,8 +22,14 @@ Complaint = Callable[[str], bytes]
 """Says what is wrong in the form of the interface, as JSON."""
 
 
-def socket(story: Story, complaint: Complaint) -> Handler:
-    """A handler that turns the connection into a socket on which the run of the path is told."""
+def socket(
+    story: Story, complaint: Complaint, *, unknown: str | None = None, waits: bool = False
+) -> Handler:
+    """A handler that turns the connection into a socket on which the run of the path is told.
+
+    `unknown` is what is said of a run that nobody knows, where the interface has words for it.
+    With `waits` that is said only after a while in which nothing came.
+    """
 
     async def handler(request: web.Request) -> web.StreamResponse:
         key = run_key(request)
@@ -32,7 +39,8 @@ def socket(story: Story, complaint: Complaint) -> Handler:
             refuse(socket, complaint, "this socket only tells: it takes no messages")
 
         def begin(socket: Socket) -> None:
-            sockets.show(OneRun(socket, key.run, story, complaint))
+            expected = request.app[EXPECTED] if waits else None
+            sockets.show(OneRun(socket, key.run, story, complaint, unknown, expected))
 
         return upgrade(request, begin, hear)
 
@@ -50,11 +58,24 @@ def refuse(socket: Socket, complaint: Complaint, detail: str) -> None:
 class OneRun(Subscription):
     """The one run that a socket tells: with it the socket ends."""
 
-    __slots__ = ("_complaint",)
+    __slots__ = ("_complaint", "_expected", "_unknown", "until")
 
-    def __init__(self, socket: Socket, run: str, story: Story, complaint: Complaint) -> None:
+    def __init__(
+        self,
+        socket: Socket,
+        run: str,
+        story: Story,
+        complaint: Complaint,
+        unknown: str | None,
+        expected: Expected | None = None,
+    ) -> None:
         super().__init__(socket, Subscribe(run=run, view=story.name), story)
         self._complaint = complaint
+        self._unknown = unknown
+        self._expected = expected
+        """Where it waits for a run that is not known; None where it does not."""
+        self.until: float | None = None
+        """When it has waited long enough; None before it waits."""
 
     @property
     def messages(self) -> Framing:
@@ -71,6 +92,9 @@ class OneRun(Subscription):
         self.socket.close(Close.NORMAL if ended else Close.RESTART)
 
     def fail(self, problem: Problem) -> None:
-        self.socket.write(text_frame(self._complaint(problem.detail)))
         unknown = problem.status == 404
+        if unknown and self._expected is not None and self._expected.add(self):
+            return
+        detail = self._unknown if unknown and self._unknown else problem.detail
+        self.socket.write(text_frame(self._complaint(detail)))
         self.socket.close(Close.UNKNOWN_RUN if unknown else Close.INTERNAL, problem.title)

@@ -7,7 +7,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from broker.errors import InvalidName
-from broker.model.subjects import LONGEST_TOKEN, RunKey, decode_token, encode_token, run_of
+from broker.model.subjects import (
+    LONGEST_TOKEN,
+    RunKey,
+    decode_token,
+    dialect_of,
+    dialect_subject,
+    encode_token,
+    run_of,
+    tenant_of,
+)
 
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 """Twenty characters of at most four bytes, each of at most three: always short enough."""
@@ -131,3 +140,22 @@ def test_subjects_of_no_run(subject: str) -> None:
     """A subject of another shape is refused, not guessed at."""
     with pytest.raises(InvalidName):
         run_of(subject)
+
+
+@given(ids | subject_like, ids | subject_like, ids | subject_like)
+def test_a_subject_of_a_dialect_comes_back(dialect: str, tenant: str, run: str) -> None:
+    key = RunKey(tenant, run)
+    subject = dialect_subject(dialect, key)
+    assert (dialect, key) == dialect_of(subject)
+    assert tenant == tenant_of(subject) == tenant_of(key.subject)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    ["dialect.a.b", "dialect.a.b.c.d", "dialect.a.b.*", "dialect..b.c", "dialect.a.b.=zz"],
+)
+def test_subjects_of_no_dialect(subject: str) -> None:
+    with pytest.raises(InvalidName):
+        dialect_of(subject)
+    with pytest.raises(InvalidName):
+        tenant_of(subject)

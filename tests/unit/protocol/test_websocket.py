@@ -22,6 +22,7 @@ from broker.protocol.websocket import (
     Reader,
     Received,
     close_frame,
+    is_empty_pong,
     pong,
     text_frame,
 )
@@ -169,6 +170,25 @@ def test_a_close_that_may_not_be_sent(code: int) -> None:
 def test_a_close_without_a_code() -> None:
     """It may have none."""
     assert [Closed(None)] == read(frame(CLOSE))
+
+
+@pytest.mark.parametrize("mask", [bytes(4), b"\x01\x02\x03\x04"])
+def test_an_empty_pong_is_known_by_its_looks(mask: bytes) -> None:
+    """Of what is taken for one, a reader finds just that."""
+    empty = frame(PONGED, mask=mask)
+    assert is_empty_pong(empty)
+    assert [Pong(b"")] == read(empty)
+    for other in (
+        frame(PONGED, b"x", mask=mask),
+        frame(PINGED, mask=mask),
+        frame(PONGED, mask=mask, fin=False),
+        frame(PONGED, mask=mask, rsv=1),
+        frame(PONGED, mask=None) + frame(TEXT, b"12", mask=None),
+        empty + empty,
+        empty[:-1],
+        empty + b"\x89",
+    ):
+        assert not is_empty_pong(other)
 
 
 def test_a_reader_is_idle_between_messages_only() -> None:

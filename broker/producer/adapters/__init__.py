@@ -1,0 +1,1 @@
+"""Drop-in objects for the producers of existing systems, whose code goes on unchanged."""
