@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 PIPELINE ?= examples/langgraph_pipeline.py --pace 2
+# Processes of the tests, which mostly wait: for servers, browsers, and time.
+PROCESSES ?= 4
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,8 +23,8 @@ help:  ## Show this list
 demo: $(VENV)/.demo  ## Start the broker with a live pipeline (PIPELINE=file.py for your own)
 	@$(BIN)/progress-broker demo '$(PIPELINE)'
 
-test: $(VENV)/.dev  ## Run the tests (ARGS='-k cursor' narrows them)
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.dev  ## Run the tests (ARGS='-k cursor' narrows them, PROCESSES=0 is one process)
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev check-lock  ## Check format, lint, imports, types, schemas, deploy/ and lock files
 	$(BIN)/ruff format --check

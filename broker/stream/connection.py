@@ -221,8 +221,14 @@ class Connection:
 
     async def flush(self) -> None:
         """Wait until the server has seen what was sent."""
+        task = asyncio.current_task()
+        before = 0 if task is None else task.cancelling()
         with translated("flush"):
             await self._client.flush(timeout=int(REQUEST_TIMEOUT))
+        if task is not None and task.cancelling() > before:
+            # Before Python 3.12 `wait_for`, which nats-py uses, loses a cancellation that comes
+            # with the answer.
+            raise asyncio.CancelledError
 
     def new_inbox(self) -> str:
         """A subject of this connection's own, to subscribe to."""

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +93,9 @@ async def showing(page: Page, stream: str, folder: Path) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        if process.returncode is None:
-            process.terminate()
+        # The group: what Debian starts under this name may be a script that starts the browser.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         try:
             async with asyncio.timeout(5):
                 await process.wait()

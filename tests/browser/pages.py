@@ -9,13 +9,17 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from aiohttp import web
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, async_playwright, expect
 
+from tests.gateway.serving import Broker, broker
+from tests.producer.conftest import Link
 from tests.proxy.proxies import tool
 
 FOLDER = Path(__file__).parent
 PATIENCE = 20_000.0
 """Milliseconds for one thing to be seen on a page."""
+
+expect.set_options(timeout=PATIENCE)
 
 
 @asynccontextmanager
@@ -56,3 +60,18 @@ async def opened(
         finally:
             await browser.close()
     assert not thrown, thrown
+
+
+@asynccontextmanager
+async def frontend(folder: Path) -> AsyncIterator[tuple[Broker, str]]:
+    """A gateway that lets the pages read, and their origin."""
+    async with served() as origin, broker(folder, allowed_origins=origin) as b:
+        yield b, origin
+
+
+@asynccontextmanager
+async def way_to(b: Broker) -> AsyncIterator[tuple[Link, str]]:
+    """A way to the gateway that can be cut, and its URL."""
+    way = Link(b.url.removeprefix("http://"))
+    async with way.opened() as url:
+        yield way, url.replace("nats:", "http:")

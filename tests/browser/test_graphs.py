@@ -1,8 +1,6 @@
 """A page that executes a graph and shows how it goes, in Chromium in front of the real gateway."""
 
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -10,32 +8,14 @@ from playwright.async_api import Page, expect
 
 from broker.producer import Worker
 from examples.graphs_worker import PIPELINE, Graphs
-from tests.browser.pages import PATIENCE, opened, served
+from tests.browser.pages import frontend, opened, way_to
 from tests.compat.executing import STATISTICS, began, loaded, node, steps
 from tests.faults import until
 from tests.gateway.commanding import given, jobs
-from tests.gateway.serving import Broker, broker
-from tests.producer.conftest import Link
+from tests.gateway.serving import Broker
 from tests.producer.test_worker import working
 
-expect.set_options(timeout=PATIENCE)
-
 COMPLETED = {"type": "run.completed"}
-
-
-@asynccontextmanager
-async def frontend(tmp_path: Path) -> AsyncIterator[tuple[Broker, str]]:
-    """A gateway that lets the pages read, and their origin."""
-    async with served() as origin, broker(tmp_path, allowed_origins=origin) as b:
-        yield b, origin
-
-
-@asynccontextmanager
-async def way_to(b: Broker) -> AsyncIterator[tuple[Link, str]]:
-    """A way to the gateway that can be cut, and its URL."""
-    way = Link(b.url.removeprefix("http://"))
-    async with way.opened() as url:
-        yield way, url.replace("nats:", "http:")
 
 
 async def asked_for(b: Broker) -> str:

@@ -9,34 +9,16 @@ from typing import Any
 from playwright.async_api import Locator, Page, expect
 
 from broker.producer import Run, Worker
-from tests.browser.pages import PATIENCE, opened, served
+from tests.browser.pages import frontend, opened, way_to
 from tests.gateway.lines import batch, store
 from tests.gateway.runs import completed, started, step_completed, step_progress, step_started
-from tests.gateway.serving import Broker, broker
-from tests.producer.conftest import Link
-
-expect.set_options(timeout=PATIENCE)
+from tests.gateway.serving import Broker
 
 FAILED = {"type": "run.failed", "error": {"message": "no space left"}}
 
 
 def begun(subject: str, **more: Any) -> dict[str, Any]:
     return started() | {"labels": {"subject": subject}, "name": f"Scan of {subject}"} | more
-
-
-@asynccontextmanager
-async def frontend(tmp_path: Path) -> AsyncIterator[tuple[Broker, str]]:
-    """A gateway that lets the pages read, and their origin."""
-    async with served() as origin, broker(tmp_path, allowed_origins=origin) as b:
-        yield b, origin
-
-
-@asynccontextmanager
-async def way_to(b: Broker) -> AsyncIterator[tuple[Link, str]]:
-    """A way to the gateway that can be cut, and its URL."""
-    way = Link(b.url.removeprefix("http://"))
-    async with way.opened() as url:
-        yield way, url.replace("nats:", "http:")
 
 
 class Studio:

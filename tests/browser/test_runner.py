@@ -1,7 +1,5 @@
 """A page with the stepper of seven layers, in a real Chromium in front of the real gateway."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,13 +14,9 @@ from broker.producer import Worker
 from broker.producer.langgraph import plan_of
 from examples.job_match.graph import build
 from examples.runner_worker import PIPELINE, process
-from tests.browser.pages import PATIENCE, opened, served
+from tests.browser.pages import frontend, opened, way_to
 from tests.gateway.lines import batch, store
-from tests.gateway.serving import Broker, broker
-from tests.producer.conftest import Link
 from tests.producer.test_worker import working
-
-expect.set_options(timeout=PATIENCE)
 
 STARTED = encode(RunStarted(plan=PLAN))
 FAILED = {"type": "run.failed", "error": {"message": "no credit"}}
@@ -42,21 +36,6 @@ def layers(begin: int, end: int) -> list[Event]:
         for layer in LAYERS[begin:end]
         for kind, more in (("started", {}), ("completed", {"duration": 2.5}))
     ]
-
-
-@asynccontextmanager
-async def frontend(tmp_path: Path) -> AsyncIterator[tuple[Broker, str]]:
-    """A gateway that lets the pages read, and their origin."""
-    async with served() as origin, broker(tmp_path, allowed_origins=origin) as b:
-        yield b, origin
-
-
-@asynccontextmanager
-async def way_to(b: Broker) -> AsyncIterator[tuple[Link, str]]:
-    """A way to the gateway that can be cut, and its URL."""
-    way = Link(b.url.removeprefix("http://"))
-    async with way.opened() as url:
-        yield way, url.replace("nats:", "http:")
 
 
 async def statuses(page: Page) -> list[str]:

@@ -1,25 +1,15 @@
 """A workflow dashboard in Chromium, while real runs go by: it ends with the right picture."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 from playwright.async_api import Page, expect
 
 from broker.producer import Worker
 from examples.workflows_worker import SCHEMA, register, schema_of
-from tests.browser.pages import opened, served
+from tests.browser.pages import frontend, opened
 from tests.compat.test_workflows import began, ended, step
-from tests.gateway.serving import Broker, broker
 from tests.producer.conftest import Link
 from tests.producer.test_worker import working
-
-
-@asynccontextmanager
-async def dashboard(folder: Path) -> AsyncIterator[tuple[Broker, str]]:
-    """A broker, and where its dashboard is."""
-    async with served() as origin, broker(folder, allowed_origins=origin) as b:
-        yield b, origin
 
 
 async def shows(page: Page, percent: int, *steps: str) -> None:
@@ -39,7 +29,7 @@ async def bar(page: Page) -> list[int]:
 
 async def test_a_workflow_is_executed_from_the_page(tmp_path: Path) -> None:
     """Inputs in, a real worker, and the bar never stays at 0 while steps complete."""
-    async with dashboard(tmp_path) as (b, origin), opened(origin, "workflows", api=b.url) as page:
+    async with frontend(tmp_path) as (b, origin), opened(origin, "workflows", api=b.url) as page:
         worker = Worker(b.nats.url)
         register(worker, schema_of(SCHEMA.read_bytes()), pace=0.05)
         async with working(worker):
@@ -56,7 +46,7 @@ async def test_a_workflow_is_executed_from_the_page(tmp_path: Path) -> None:
 
 
 async def test_inputs_that_are_wrong_show_which_step_failed(tmp_path: Path) -> None:
-    async with dashboard(tmp_path) as (b, origin), opened(origin, "workflows", api=b.url) as page:
+    async with frontend(tmp_path) as (b, origin), opened(origin, "workflows", api=b.url) as page:
         worker = Worker(b.nats.url)
         register(worker, schema_of(SCHEMA.read_bytes()))
         async with working(worker):
@@ -71,7 +61,7 @@ async def test_inputs_that_are_wrong_show_which_step_failed(tmp_path: Path) -> N
 
 
 async def test_every_step_is_seen_as_it_happens(tmp_path: Path) -> None:
-    async with dashboard(tmp_path) as (b, origin):
+    async with frontend(tmp_path) as (b, origin):
         await b.publish("r1", began())
         async with opened(origin, "workflows", api=b.url, run="r1") as page:
             await expect(page.get_by_role("status")).to_have_text("Running")
@@ -87,7 +77,7 @@ async def test_every_step_is_seen_as_it_happens(tmp_path: Path) -> None:
 
 async def test_it_goes_on_where_the_connection_was_cut(tmp_path: Path) -> None:
     """What happened meanwhile is there, too, and nothing twice."""
-    async with dashboard(tmp_path) as (b, origin):
+    async with frontend(tmp_path) as (b, origin):
         way = Link(b.url.removeprefix("http://"))
         await b.publish("r1", began(), *step(1))
         async with way.opened() as url:
@@ -106,7 +96,7 @@ async def test_it_goes_on_where_the_connection_was_cut(tmp_path: Path) -> None:
 
 
 async def test_it_comes_before_the_execution_and_after_its_end(tmp_path: Path) -> None:
-    async with dashboard(tmp_path) as (b, origin):
+    async with frontend(tmp_path) as (b, origin):
         async with opened(origin, "workflows", api=b.url, run="r1") as page:
             await page.wait_for_function("window.connections === 1")
             await expect(page.get_by_role("status")).to_have_text("Waiting")
@@ -119,7 +109,7 @@ async def test_it_comes_before_the_execution_and_after_its_end(tmp_path: Path) -
 
 
 async def test_a_cancelled_execution_says_so(tmp_path: Path) -> None:
-    async with dashboard(tmp_path) as (b, origin):
+    async with frontend(tmp_path) as (b, origin):
         await b.publish("r1", began(), *step(1), {"type": "run.cancelled", "by": "ann"})
         async with opened(origin, "workflows", api=b.url, run="r1") as page:
             await expect(page.get_by_role("status")).to_have_text("Workflow failed")

@@ -98,7 +98,7 @@ def test_a_field_that_does_not_fit_is_left_out(outputs: Callable[[], object]) ->
     assert problems[0].startswith("outputs: ")
 
 
-@pytest.mark.parametrize("step", ["", "x" * 257, 5, "\ud800", None, object()], ids=ascii)
+@pytest.mark.parametrize("step", ["", "x" * 257, 5, "\ud800", None, ...], ids=ascii)
 def test_without_a_required_field_there_is_no_event(step: object) -> None:
     payload, problems = compose({"type": "step.started", "step": step, "name": "n"})
     assert (None, 1) == (payload, len(problems))

@@ -12,17 +12,16 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from broker.dialects.jobs import read
-from broker.model.subjects import DEFAULT_TENANT
-from broker.producer.adapters.emitter import Emitter
+from broker.producer.adapters.reporter import Options, Reporter
 
 SUBJECTS_MAX: Final = 10_000
 """Subjects, and stages of subjects, whose job is remembered."""
 
 
-class JobEvents:
+class JobEvents(Reporter):
     """Reports jobs, their stages and their logs, from any thread; it never raises, and never waits.
 
     Payloads are as the engine makes them (`docs/compatibility.md`); a job may be told as often as
@@ -30,32 +29,11 @@ class JobEvents:
     after its end is the job's next attempt.
     """
 
-    def __init__(
-        self,
-        url: str | None = None,
-        *,
-        tenant: str = DEFAULT_TENANT,
-        most: int = 50_000,
-        close_timeout: float = 5.0,
-        nats_options: Mapping[str, Any] | None = None,
-    ) -> None:
-        self._emitter = Emitter(
-            read,
-            url,
-            tenant=tenant,
-            name="jobs",
-            most=most,
-            close_timeout=close_timeout,
-            nats_options=nats_options,
-        )
+    def __init__(self, url: str | None = None, **how: Unpack[Options]) -> None:
+        super().__init__("jobs", read, url, **how)
         self._lock = threading.Lock()
         self._jobs: OrderedDict[tuple[str, str | None], str] = OrderedDict()
         """The job that was told of last, by subject and stage, and by subject alone."""
-
-    @property
-    def dropped(self) -> int:
-        """Messages that were not taken because too many wait."""
-        return self._emitter.dropped
 
     def job_update(self, job: Mapping[str, Any]) -> None:
         """Report a job as it is now: `{id, status, progress, currentStep, subjectId, …}`."""
@@ -90,14 +68,6 @@ class JobEvents:
             return {"type": "job_log", "payload": {"timestamp": now, "jobId": job_id, **line}}
 
         self._emitter.emit(message)
-
-    def flush(self, timeout: float = 5.0) -> bool:
-        """Wait until everything told so far is stored; False if it is not in so many seconds."""
-        return self._emitter.flush(timeout)
-
-    def close(self) -> None:
-        """Take nothing more, and give what waits some time to be stored."""
-        self._emitter.close()
 
     def _remember(self, job: Mapping[str, Any]) -> None:
         subject, id = job.get("subjectId"), job.get("id")
