@@ -4,7 +4,7 @@
 PYTHON ?= python3
 PIPELINE ?= examples/langgraph_pipeline.py --pace 2
 # Processes of the tests, which mostly wait: for servers, browsers, and time.
-PROCESSES ?= 4
+PROCESSES ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
