@@ -1,8 +1,9 @@
 """`fanout-rate --view NAME`: the fan-out in an existing interface's view, and in v1's `events`.
 
 Both in turn, three rounds, each with a gateway of its own, and the medians compared: what the
-machine does meanwhile meets both alike. The events are such that each makes one frame in the view,
-and of such a size that its frame has as many bytes as that of a 256-byte event in `events`.
+machine does meanwhile meets both alike. The events are the same, such that each makes one frame in
+the view, and of such a size that its frame has as many bytes as that of a 256-byte event in
+`events`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -67,7 +68,7 @@ VIEWS: Final = {
 async def rate(name: str, smoke: bool) -> list[Figure]:
     """The fan-out of a view and of `events`, in turn."""
     viewed = VIEWS[name]
-    against = AGAINST[viewed.transport]
+    against = AGAINST[viewed.transport]._replace(event=viewed.event)
     size = SIZE + frame_bytes(against, SIZE) - frame_bytes(viewed, SIZE)
     theirs: list[Seen] = []
     events: list[Seen] = []
