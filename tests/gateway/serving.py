@@ -1,16 +1,20 @@
 """A real gateway in front of a real NATS server, for one test."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from broker.dialects.said import Dialect
 from broker.dialects.table import DIALECTS
+from broker.errors import StreamUnavailable
 from broker.gateway.app import Gateway, running
+from broker.model.cursor import Cursor
 from broker.settings import Settings
+from broker.stream.replay import last_sequences
+from tests.faults import until
 from tests.sse import Answer, ask, path
-from tests.stream.serving import Nats, Payload, nats, payload_of
+from tests.stream.serving import Nats, Payload, key_of, nats, payload_of
 
 UNLIMITED: dict[str, Any] = dict.fromkeys(
     ("poll_rate", "open_rate", "ingest_rate", "streams_per_client"), 0
@@ -42,8 +46,20 @@ class Broker:
         return await ask(self.url, target, **how)
 
     async def snapshot(self, run: str) -> Any:
-        """The state of a run."""
-        return (await ask(self.url, path(run))).json()
+        """The state of a run, with all that is stored of it by now."""
+        subject = key_of(run).subject
+        last, state = 0, None
+        with suppress(StreamUnavailable):
+            last = (await last_sequences(self.nats.connection, [subject])).get(subject, 0)
+
+        async def arrived() -> bool:
+            nonlocal state
+            state = (await ask(self.url, path(run))).json()
+            cursor = Cursor.parse(state.get("cursor", ""))
+            return cursor is None or cursor.seq >= last
+
+        await until(arrived)
+        return state
 
     async def post(self, target: str, body: Payload | Sequence[Payload], **how: Any) -> Answer:
         """Send one event, or an array of them."""
