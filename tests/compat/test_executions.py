@@ -230,6 +230,7 @@ async def test_a_poll_that_has_the_answer_gets_304(tmp_path: Path) -> None:
         tag = {"If-None-Match": answer.headers["etag"]}
         assert 304 == (await b.get("/executions/r1/progress", headers=tag)).status
         await b.publish("r1", step_completed("fetch"))
+        await b.snapshot("r1")  # it has arrived
         again = await b.get("/executions/r1/progress", headers=tag)
         assert (200, 1) == (again.status, again.json()["current_step"])
 

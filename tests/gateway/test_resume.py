@@ -192,6 +192,7 @@ async def test_what_is_malformed_behind_the_end_does_not_make_it_go_on(tmp_path:
             async with stream(b.url, "r1", view, last_id=seen.last_id) as again:
                 assert 204 == again.status
         await b.publish("r1", {"type": "lab.closed"})
+        await b.snapshot("r1")  # it has arrived
         seen = await watch(b.url, "r1", "events", seen)
         assert "lab.closed" == seen.events[-1]["type"]
 
