@@ -88,7 +88,7 @@ class ForeignReader:
                 log.info("messages of dialects wait: %s", error)
                 if isinstance(error, StreamUnavailable):
                     self._verify_soon()
-            except Exception:
+            except Exception:  # a fault of ours: nothing is settled, and it is tried again
                 log.exception("messages of dialects wait")
             await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
             failures += 1

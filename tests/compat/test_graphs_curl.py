@@ -1,15 +1,14 @@
 """The commands of the document, run as they stand there, with a worker that does the work."""
 
-import asyncio
 import json
 import shlex
 import shutil
 from pathlib import Path
 from typing import Any
 
+from tests.compat.commands import output_of
 from tests.compat.executing import STATISTICS, worker
 from tests.gateway.serving import broker
-from tests.sse import PATIENCE
 
 LOAD = """
 curl -X POST http://localhost:8000/api/graphs/load \
@@ -26,19 +25,7 @@ curl -N -X POST "http://localhost:8000/api/graphs/GRAPH_ID/execute/stream" \
 
 async def shell(command: str, url: str) -> bytes:
     """What a command prints that asks the server of the document; here it is at another address."""
-    arguments = shlex.split(command.replace("http://localhost:8000", url))
-    process = await asyncio.create_subprocess_exec(
-        *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        async with asyncio.timeout(PATIENCE):
-            printed, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert 0 == process.returncode
-    return printed
+    return await output_of(*shlex.split(command.replace("http://localhost:8000", url)))
 
 
 def frames(printed: bytes) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ import pytest
 from broker.dialects.runner import LAYERS, PLAN
 from broker.model.decode import encode
 from broker.model.events import RunStarted
+from tests.compat.commands import output_of
 from tests.compat.scenarios import SCENARIOS
 from tests.faults import link
 from tests.gateway.commanding import jobs
@@ -80,19 +81,8 @@ async def streaming(
 
 
 async def curl(*arguments: str) -> bytes:
-    """What curl prints; it ends when the server ends the answer."""
-    process = await asyncio.create_subprocess_exec(
-        "curl", "--silent", "--show-error", *arguments, stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        async with asyncio.timeout(PATIENCE):
-            printed, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert 0 == process.returncode
-    return printed
+    """What curl prints."""
+    return await output_of("curl", "--silent", "--show-error", *arguments)
 
 
 def short(frames: list[Frame]) -> list[str]:

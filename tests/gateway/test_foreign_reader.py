@@ -152,6 +152,11 @@ async def test_two_gateways_keep_the_order_of_each_run(tmp_path: Path) -> None:
             assert stored(ROUNDS) == await told(server, f"r{number}")
 
 
+def acknowledgement(message: bytes) -> bool:
+    """Whether it is the word of the server that an event is stored."""
+    return b'"stream":"PROGRESS"' in message
+
+
 async def test_a_message_whose_storing_was_not_acknowledged_is_stored_once(tmp_path: Path) -> None:
     """It is handed out again; by then the run stands elsewhere, but it is known."""
     async with (
@@ -162,10 +167,10 @@ async def test_a_message_whose_storing_was_not_acknowledged_is_stored_once(tmp_p
     ):
         await send(server, "r1", say("begin"), say("done"))
         await everything_is_translated(server)
-        way.loses = lambda message: b'"stream":"PROGRESS"' in message
+        way.loses = acknowledgement
         await send(server, "r1", say("again"))
         await way.lost.wait()
-        way.loses = lambda message: False
+        way.loses = nothing
         await everything_is_translated(server)
         assert [1, 1, 1, 2] == [event.get("attempt", 1) for event in await told(server, "r1")]
         assert {} == await server.subjects(DEADLETTER)
@@ -182,7 +187,7 @@ async def test_a_message_of_which_a_part_was_stored_is_completed(tmp_path: Path)
         steps = ("a", "b", "c")
         await send(server, "r1", say("begin"), *[say("step", step=step) for step in steps])
         await everything_is_translated(server)
-        way.loses = lambda message: b'"stream":"PROGRESS"' in message
+        way.loses = acknowledgement
         await send(server, "r1", say("fail"))
         await way.lost.wait()
         way.loses = nothing
@@ -202,7 +207,7 @@ async def test_who_takes_over_knows_what_was_stored_before(tmp_path: Path) -> No
     ):
         await send(server, "r1", say("begin"), say("done"))
         await everything_is_translated(server)
-        way.loses = lambda message: b'"stream":"PROGRESS"' in message
+        way.loses = acknowledgement
         async with gateway(server.url, dialects=TINY):
             await send(server, "r1", say("again"))
             await way.lost.wait()

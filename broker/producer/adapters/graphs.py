@@ -157,7 +157,7 @@ class Executions:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise  # the application stops; else a person cancelled the run
-        except Exception as error:
+        except Exception as error:  # told to who watches; the run has failed with it
             problem = error
         finally:
             seat.end(problem)
@@ -207,5 +207,5 @@ async def _first(generator: AsyncGenerator[E, Any]) -> tuple[list[E], Exception 
         return [await anext(generator)], None
     except StopAsyncIteration:
         return [], None
-    except Exception as error:
+    except Exception as error:  # raised within the run, so that it fails with it
         return [], error
