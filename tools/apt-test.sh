@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests of tests/proxy, tests/browser and tests/compat need and PyPI does not
-# have: nginx, haproxy, caddy, Chromium and curl. Does nothing where all of it is there. Starts no
-# service.
+# Installs what the tests need and PyPI does not have: nginx, haproxy, caddy, Chromium, curl and
+# Prometheus. Does nothing where all of it is there. Starts no service.
 set -euo pipefail
 
 missing=()
@@ -9,6 +8,7 @@ command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
 command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || missing+=(haproxy)
 command -v caddy >/dev/null || missing+=(caddy)
 command -v curl >/dev/null || missing+=(curl)
+command -v promtool >/dev/null || missing+=(prometheus)
 command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null ||
     missing+=(chromium-headless-shell)
 [ ${#missing[@]} -gt 0 ] || exit 0

@@ -1,0 +1,150 @@
+/**
+ * What a page watches, live: runs, lists, logs. All tabs share one connection; a hidden tab rests
+ * unless a bell keeps a run awake.
+ */
+
+import { signal } from "../vendor/preact.js";
+import { Refused, encoded, get } from "./api.js";
+import { stop as stopClock } from "./clock.js";
+import { Hub } from "./hub.js";
+import { merge } from "./merge.js";
+
+/** Milliseconds between two changes of what is drawn: ten a second are live to the eye. */
+const DRAWN_EVERY = 100;
+/** Milliseconds after which a run that is unknown, or has ended, is asked for again. */
+const ASKED_AGAIN = 5_000;
+
+/** @type {import("../vendor/preact.js").Signal<import("./wire.js").Connection>} */
+export const connection = signal({ standing: "connecting", since: Date.now() });
+
+/** @type {Map<string, (told: any) => void>} */
+const watches = new Map();
+let next = 1;
+
+const port = joined();
+port.onmessage = (/** @type {MessageEvent} */ event) => {
+  const { connection: changed, key, told } = event.data;
+  if (!changed) {
+    watches.get(key)?.(told);
+    return;
+  }
+  connection.value = changed;
+  const away = changed.standing === "lost" || changed.standing === "refused";
+  stopClock(away ? changed.since : null);
+};
+document.addEventListener("visibilitychange", () =>
+  port.postMessage({ op: "rest", resting: document.hidden }));
+addEventListener("online", () => hurry());
+addEventListener("pagehide", () => port.postMessage({ op: "rest", resting: true }));
+addEventListener("pageshow", () => port.postMessage({ op: "rest", resting: document.hidden }));
+
+/** Try to connect at once. */
+export function hurry() {
+  port.postMessage({ op: "hurry" });
+}
+
+/**
+ * Be told of whatever a request asks for, message by message; gives what ends it.
+ *
+ * @param {import("./wire.js").Request} request
+ * @param {(told: import("./wire.js").Told) => void} tell
+ * @param {{awake?: boolean}} [options] `awake`: also while the page is hidden
+ */
+export function watch(request, tell, { awake = false } = {}) {
+  const key = String(next++);
+  watches.set(key, tell);
+  port.postMessage({ op: "watch", key, request, awake });
+  return () => {
+    watches.delete(key);
+    port.postMessage({ op: "unwatch", key });
+  };
+}
+
+/**
+ * @typedef {object} Shown
+ * @property {"loading" | "live" | "ended" | "refused"} standing
+ * @property {any} state the run's state, or `{rows, order, counts, next?}` of a list
+ * @property {number} heardAt when it was last told of, by this computer's clock
+ * @property {Refused | null} problem why nothing is shown
+ */
+
+/**
+ * A run's state or a list as a signal, drawn ten times a second at most.
+ *
+ * @param {import("./wire.js").Request} request
+ * @param {{awake?: boolean}} [options]
+ * @returns {{shown: import("../vendor/preact.js").Signal<Shown>, again: () => void, stop: () => void}}
+ */
+export function follow(request, options) {
+  /** @type {Shown} */
+  let latest = { standing: "loading", state: undefined, heardAt: Date.now(), problem: null };
+  const shown = signal(latest);
+  let drawnAt = 0;
+  let timer = 0;
+  let asking = 0;
+  let end = () => {};
+
+  const draw = () => {
+    timer = 0;
+    drawnAt = performance.now();
+    shown.value = latest;
+  };
+  /** @param {Partial<Shown>} changed */
+  const change = (changed) => {
+    latest = { ...latest, heardAt: Date.now(), ...changed };
+    timer ||= window.setTimeout(draw, Math.max(0, drawnAt + DRAWN_EVERY - performance.now()));
+  };
+  const begin = () => {
+    clearTimeout(asking);
+    end();
+    end = watch(request, heard, options);
+  };
+  /** @param {import("./wire.js").Told} told */
+  const heard = (told) => {
+    if (told.type === "snapshot") change({ standing: "live", state: told.data, problem: null });
+    else if (told.type === "patch") change({ state: merge(latest.state, told.data) });
+    else if (told.type === "end") {
+      change({ standing: "ended" });
+      asking = window.setTimeout(askIfItGoesOn, ASKED_AGAIN);
+    } else if (told.type === "error") {
+      change({ standing: "refused", problem: refusal(told.data) });
+      asking = window.setTimeout(begin, (told.data.retry_after ?? ASKED_AGAIN / 1000) * 1000);
+    }
+  };
+  const askIfItGoesOn = async () => {
+    asking = window.setTimeout(askIfItGoesOn, ASKED_AGAIN);
+    if (document.hidden || !("run" in request)) return;
+    const state = await get(`/v1/runs/${encoded(request.run)}`).catch(() => null);
+    if (state && state.cursor !== latest.state?.cursor) begin();
+  };
+  begin();
+  return {
+    shown,
+    again: begin,
+    stop: () => {
+      clearTimeout(timer);
+      clearTimeout(asking);
+      end();
+    },
+  };
+}
+
+/** @param {any} data */
+function refusal(data) {
+  return new Refused(data.status ?? 0, data.name ?? "", data.detail ?? "", data.retry_after ?? null);
+}
+
+/** The way to the hub: in the SharedWorker where browsers have one, else in this page. */
+function joined() {
+  if (typeof SharedWorker !== "undefined") {
+    const worker = new SharedWorker(new URL("./worker.js", import.meta.url), { type: "module" });
+    worker.port.start();
+    const lock = `page-${crypto.randomUUID?.() ?? Math.random()}`;
+    navigator.locks?.request(lock, () => new Promise(() => {}));
+    worker.port.postMessage({ op: "alive", lock });
+    return worker.port;
+  }
+  const { port1, port2 } = new MessageChannel();
+  new Hub(`${location.origin.replace(/^http/, "ws")}/v1/ws`).serve(port2);
+  return port1;
+}

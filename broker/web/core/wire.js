@@ -1,0 +1,244 @@
+/**
+ * The one connection to the gateway: a WebSocket with any number of subscriptions, which comes back
+ * by itself and continues where each subscription was. docs/websocket.md says what is spoken.
+ */
+
+import { merge } from "./merge.js";
+
+/** @typedef {"connecting" | "open" | "lost" | "refused"} Standing */
+/**
+ * @typedef {object} Connection
+ * @property {Standing} standing
+ * @property {number} since when this standing began, in milliseconds
+ * @property {number} [retryAt] when the next try is made
+ * @property {string} [reason] what the gateway said as it closed
+ */
+/** @typedef {{run: string, view?: string, cursor?: string, [member: string]: any}} RunRequest */
+/** @typedef {{list: string}} ListRequest */
+/** @typedef {RunRequest | ListRequest} Request */
+/**
+ * @typedef {object} Told
+ * @property {"hello" | "snapshot" | "patch" | "event" | "log" | "end" | "error"} type
+ * @property {string} [cursor]
+ * @property {any} [data]
+ * @property {any} [state] what snapshot and patches add up to, where they do
+ */
+
+const FIRST_PAUSE = 250;
+const LONGEST_PAUSE = 10_000;
+/** Milliseconds between pings, and what an answer may take before the connection counts as lost. */
+const PING_EVERY = 10_000;
+const PONG_WITHIN = 6_000;
+/** Close codes after which the same would only be refused again. */
+const FINAL = new Set([1002, 1003, 1007, 1009, 4400, 4401, 4429]);
+
+class Subscription {
+  /**
+   * @param {number} id
+   * @param {Request} request
+   * @param {(told: Told) => void} tell
+   */
+  constructor(id, request, tell) {
+    this.id = id;
+    this.request = request;
+    this.tell = tell;
+    /** @type {string | undefined} */
+    this.cursor = "cursor" in request ? request.cursor : undefined;
+    /** What snapshot and patches add up to. @type {any} */
+    this.state = undefined;
+    this.over = false;
+    /** @type {any} */
+    this.retry = undefined;
+  }
+
+  get folds() {
+    return "list" in this.request || (this.request.view ?? "state") === "state";
+  }
+
+  /** @param {any} message */
+  take(message) {
+    if (message.type === "snapshot") this.state = message.data;
+    else if (message.type === "patch") this.state = merge(this.state, message.data);
+    else if (message.type === "end") this.over = true;
+    if (message.cursor) this.cursor = message.cursor;
+  }
+}
+
+export class Wire {
+  /**
+   * @param {string} url of `/v1/ws`
+   * @param {(connection: Connection) => void} onConnection
+   */
+  constructor(url, onConnection) {
+    this._url = url;
+    this._onConnection = onConnection;
+    /** @type {Map<number, Subscription>} */
+    this._subscriptions = new Map();
+    /** @type {WebSocket | null} */
+    this._socket = null;
+    this._failures = 0;
+    this._next = 1;
+    /** @type {any} */
+    this._timer = undefined;
+    /** @type {any} */
+    this._pings = undefined;
+    /** @type {any} */
+    this._overdue = undefined;
+    /** @type {Connection} */
+    this.connection = { standing: "connecting", since: Date.now() };
+  }
+
+  /**
+   * Begin to be told of a run or a list; gives what ends it.
+   *
+   * @param {Request} request
+   * @param {(told: Told) => void} tell
+   * @returns {() => void}
+   */
+  watch(request, tell) {
+    const subscription = new Subscription(this._next++, request, tell);
+    this._subscriptions.set(subscription.id, subscription);
+    if (this._open()) this._subscribe(subscription);
+    else if (!this._socket && this.connection.standing !== "refused" && this._timer === undefined)
+      this._connect();
+    return () => {
+      clearTimeout(subscription.retry);
+      if (!this._subscriptions.delete(subscription.id)) return;
+      if (this._open() && !subscription.over) this._say({ op: "unsubscribe", id: subscription.id });
+    };
+  }
+
+  /** Try at once: the person asked, or the network came back. */
+  hurry() {
+    if (this._socket) return;
+    clearTimeout(this._timer);
+    this._timer = undefined;
+    this._failures = 0;
+    this._connect();
+  }
+
+  /** Close, and come back only when something is watched again or `hurry` is called. */
+  rest() {
+    clearTimeout(this._timer);
+    this._timer = undefined;
+    this._drop(1000);
+  }
+
+  _open() {
+    return this._socket?.readyState === WebSocket.OPEN;
+  }
+
+  _connect() {
+    if (this.connection.standing === "refused") this._stand({ standing: "connecting" });
+    const socket = new WebSocket(this._url);
+    this._socket = socket;
+    socket.onopen = () => {
+      this._failures = 0;
+      this._stand({ standing: "open" });
+      for (const subscription of this._subscriptions.values())
+        if (!subscription.over) this._subscribe(subscription);
+      this._pings = setInterval(() => this._ping(), PING_EVERY);
+    };
+    socket.onmessage = (event) => this._heard(event.data);
+    socket.onclose = (event) => this._lost(event.code, event.reason);
+  }
+
+  /** @param {string} text */
+  _heard(text) {
+    clearTimeout(this._overdue);
+    this._overdue = undefined;
+    let message;
+    try {
+      message = JSON.parse(text);
+    } catch {
+      this._drop(4000, "the gateway spoke nonsense");
+      return;
+    }
+    const subscription = this._subscriptions.get(message.id);
+    if (!subscription || message.type === "pong") return;
+    if (message.type === "error" && message.data?.name === "interrupted") {
+      this._again(subscription, message.data.retry_after ?? 1);
+      return;
+    }
+    if (message.type === "error") subscription.over = true;
+    subscription.take(message);
+    subscription.tell(subscription.folds ? { ...message, state: subscription.state } : message);
+  }
+
+  /**
+   * @param {Subscription} subscription
+   * @param {number} seconds
+   */
+  _again(subscription, seconds) {
+    clearTimeout(subscription.retry);
+    subscription.retry = setTimeout(() => {
+      if (this._open() && this._subscriptions.has(subscription.id)) this._subscribe(subscription);
+    }, seconds * 1000);
+  }
+
+  /** @param {Subscription} subscription */
+  _subscribe(subscription) {
+    const { cursor: _first, ...request } = /** @type {any} */ (subscription.request);
+    const cursor = subscription.folds && subscription.state === undefined ? undefined : subscription.cursor;
+    if (cursor !== undefined) delete request.tail;
+    this._say({ op: "subscribe", id: subscription.id, ...request, ...(cursor && { cursor }) });
+  }
+
+  _ping() {
+    this._say({ op: "ping", id: 0 });
+    this._overdue ??= setTimeout(() => this._drop(4000, "no answer"), PONG_WITHIN);
+  }
+
+  /** @param {object} message */
+  _say(message) {
+    this._socket?.send(JSON.stringify(message));
+  }
+
+  /**
+   * Give the socket up without waiting for its close handshake, which a dead network never ends.
+   *
+   * @param {number} code
+   * @param {string} [reason]
+   */
+  _drop(code, reason = "") {
+    const socket = this._socket;
+    if (!socket) return;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close(code === 1000 ? 1000 : 4000);
+    this._lost(code, reason);
+  }
+
+  /**
+   * @param {number} code
+   * @param {string} reason
+   */
+  _lost(code, reason) {
+    this._socket = null;
+    clearInterval(this._pings);
+    clearTimeout(this._overdue);
+    this._overdue = undefined;
+    if (code === 1000) {
+      this._stand({ standing: "connecting" });
+      return;
+    }
+    if (FINAL.has(code)) {
+      this._stand({ standing: "refused", reason: reason || String(code) });
+      return;
+    }
+    const longest = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** this._failures++);
+    const pause = longest * (0.5 + Math.random() / 2);
+    this._stand({ standing: "lost", retryAt: Date.now() + pause, reason });
+    clearTimeout(this._timer);
+    this._timer = setTimeout(() => {
+      this._timer = undefined;
+      this._connect();
+    }, pause);
+  }
+
+  /** @param {Omit<Connection, "since">} standing */
+  _stand(standing) {
+    const same = standing.standing === this.connection.standing;
+    this.connection = { ...standing, since: same ? this.connection.since : Date.now() };
+    this._onConnection(this.connection);
+  }
+}

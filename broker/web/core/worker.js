@@ -1,0 +1,17 @@
+// The SharedWorker: one connection to the gateway for all tabs of this browser.
+import { Hub } from "./hub.js";
+
+const hub = new Hub(`${location.origin.replace(/^http/, "ws")}/v1/ws`);
+
+/** @type {any} */ (self).onconnect = (/** @type {MessageEvent} */ event) => {
+  const [port] = event.ports;
+  const page = hub.serve(port);
+  const asked = port.onmessage;
+  port.onmessage = (message) => {
+    // A port does not tell that its page is gone; the lock that the page holds as long as it
+    // lives does.
+    if (message.data.op === "alive")
+      navigator.locks.request(message.data.lock, () => page.gone());
+    else asked?.call(port, message);
+  };
+};
