@@ -9,13 +9,15 @@ PROCESSES ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # two pips must not write to one environment
 .SUFFIXES:
-.PHONY: help demo test check check-lock bench bench-smoke bench-peers format golden image schemas lock clean
+.PHONY: help demo test test-web check check-lock check-web bench bench-smoke bench-peers format golden \
+	image lock schemas web clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -23,10 +25,13 @@ help:  ## Show this list
 demo: $(VENV)/.demo  ## Start the broker with a live pipeline (PIPELINE=file.py for your own)
 	@$(BIN)/progress-broker demo '$(PIPELINE)'
 
-test: $(VENV)/.dev  ## Run the tests (ARGS='-k cursor' narrows them, PROCESSES=0 is one process)
+test: $(VENV)/.dev $(VENV)/.web  ## Run the tests (ARGS='-k cursor' narrows them, PROCESSES=0 is one process)
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
 
-check: $(VENV)/.dev check-lock  ## Check format, lint, imports, types, schemas, deploy/ and lock files
+test-web: $(VENV)/.dev  ## Run the tests of the dashboard's pure modules, without a browser
+	$(BIN)/node --test --no-warnings 'tests/web/*.test.js'
+
+check: $(VENV)/.dev check-lock check-web test-web  ## Check format, lint, imports, types, schemas, deploy/ and lock files
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/lint-imports --no-logo
@@ -38,6 +43,10 @@ check: $(VENV)/.dev check-lock  ## Check format, lint, imports, types, schemas, 
 
 check-lock: $(VENV)/.dev
 	$(BIN)/python -m pytest --quiet tests/test_packaging.py
+
+check-web: $(VENV)/.web
+	cd tools/web && $(NODE) npx --no-install tsc --project tsconfig.json
+	cd tools/web && $(NODE) node build.mjs --check
 
 bench: $(VENV)/.dev  ## Run every benchmark
 	$(BIN)/python -m bench all
@@ -56,6 +65,9 @@ golden: $(VENV)/.dev  ## Write the golden files anew, on purpose (the tests fail
 	-GOLDEN_WRITE=1 $(BIN)/python -m pytest --quiet tests/compat -k golden
 	git diff --stat -- tests/compat/golden
 
+web: $(VENV)/.web  ## Build what the dashboard serves ready-made: its libraries, and embed.js
+	cd tools/web && $(NODE) node build.mjs
+
 schemas: $(VENV)/.dev  ## Regenerate schemas/ and docs/metrics.md from the code
 	$(BIN)/progress-broker schema
 	$(BIN)/python tools/metrics_page.py
@@ -73,7 +85,7 @@ image:  ## Build the container image of the gateway (needs docker)
 	docker build --file deploy/Dockerfile --tag progress-broker:local .
 
 clean:  ## Remove .venv and every cache; the demo's data in .progress-broker/ stays
-	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) tools/web/node_modules build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.created:
@@ -94,3 +106,8 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/.created
 	@$(INSTALL) --require-hashes -r requirements/dev.txt
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $(VENV)/.demo $@  # dev.txt contains demo.txt and build.txt
+
+$(VENV)/.web: tools/web/package-lock.json tools/web/package.json | $(VENV)/.dev
+	@echo "Installing what the dashboard is checked with into tools/web, once ..."
+	@cd tools/web && $(NODE) npm ci --silent
+	@touch $@

@@ -19,6 +19,13 @@ async function versions() {
   return said.join(", ");
 }
 
+async function licenses() {
+  const texts = [];
+  for (const name of LICENSES)
+    texts.push(`${name}\n\n${(await readFile(join(HERE, "node_modules", name, "LICENSE"), "utf8")).trim()}\n`);
+  return texts.join(`\n${"-".repeat(80)}\n\n`);
+}
+
 async function bundled(entry, banner) {
   const result = await build({
     absWorkingDir: HERE, entryPoints: [entry], bundle: true, minify: true, format: "esm",
@@ -27,15 +34,12 @@ async function bundled(entry, banner) {
   return result.outputFiles[0].text;
 }
 
-const wanted = {
-  "vendor/preact.js": await bundled("vendor.js", `/* ${await versions()}; see LICENSES.txt */`),
-};
-
 let stale = 0;
-for (const [path, text] of Object.entries(wanted)) {
+
+async function keep(path, text) {
   const file = join(WEB, path);
   const present = await readFile(file, "utf8").catch(() => null);
-  if (present === text) continue;
+  if (present === text) return;
   if (process.argv.includes("--check")) {
     console.error(`broker/web/${path} is not what tools/web builds: run \`make web\``);
     stale += 1;
@@ -44,4 +48,13 @@ for (const [path, text] of Object.entries(wanted)) {
     console.log(`wrote broker/web/${path}`);
   }
 }
+
+const wanted = {
+  "vendor/preact.js": await bundled("vendor.js", `/* ${await versions()}; see LICENSES.txt */`),
+  "vendor/LICENSES.txt": await licenses(),
+};
+// The elements are built of what was just written.
+for (const [path, text] of Object.entries(wanted)) await keep(path, text);
+const embed = "/* progress-broker: broker/web/embed/ is its source; vendor/LICENSES.txt its licences */";
+await keep("embed.js", await bundled(join(WEB, "embed/index.js"), embed));
 process.exit(stale ? 1 : 0);

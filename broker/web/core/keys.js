@@ -5,7 +5,7 @@
 
 import { signal, useEffect } from "../vendor/preact.js";
 
-/** @typedef {{key: string, does: string, act: (event: KeyboardEvent) => void}} Shortcut */
+/** @typedef {{key: string, does: string, act?: (event: KeyboardEvent) => void}} Shortcut without `act` the browser does it */
 
 /** @type {import("../vendor/preact.js").Signal<{of: string, shortcuts: Shortcut[]}[]>} */
 export const groups = signal([]);
@@ -34,7 +34,7 @@ addEventListener("keydown", (event) => {
   if (document.querySelector("dialog[open]")) return;
   for (const { shortcuts } of [...groups.value].reverse())
     for (const { key, act } of shortcuts)
-      if (key === event.key) {
+      if (key === event.key && act) {
         event.preventDefault();
         act(event);
         return;

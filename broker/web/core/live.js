@@ -15,7 +15,7 @@ const DRAWN_EVERY = 100;
 const ASKED_AGAIN = 5_000;
 
 /** @type {import("../vendor/preact.js").Signal<import("./wire.js").Connection>} */
-export const connection = signal({ standing: "connecting", since: Date.now() });
+export const connection = signal({ standing: "idle", since: Date.now() });
 
 /** @type {Map<string, (told: any) => void>} */
 const watches = new Map();

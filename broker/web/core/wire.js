@@ -4,8 +4,9 @@
  */
 
 import { merge } from "./merge.js";
+import { StreamSocket } from "./streams.js";
 
-/** @typedef {"connecting" | "open" | "lost" | "refused"} Standing */
+/** @typedef {"idle" | "connecting" | "open" | "lost" | "refused"} Standing `idle`: nothing is watched */
 /**
  * @typedef {object} Connection
  * @property {Standing} standing
@@ -29,6 +30,8 @@ const LONGEST_PAUSE = 10_000;
 /** Milliseconds between pings, and what an answer may take before the connection counts as lost. */
 const PING_EVERY = 10_000;
 const PONG_WITHIN = 6_000;
+/** WebSockets that fail before one has ever opened, until event streams are tried in their place. */
+const FAILURES = 3;
 /** Close codes after which the same would only be refused again. */
 const FINAL = new Set([1002, 1003, 1007, 1009, 4400, 4401, 4429]);
 
@@ -74,9 +77,11 @@ export class Wire {
     this._onConnection = onConnection;
     /** @type {Map<number, Subscription>} */
     this._subscriptions = new Map();
-    /** @type {WebSocket | null} */
+    /** @type {WebSocket | StreamSocket | null} */
     this._socket = null;
     this._failures = 0;
+    /** Whether a WebSocket has ever passed through this network. */
+    this._passes = false;
     this._next = 1;
     /** @type {any} */
     this._timer = undefined;
@@ -85,7 +90,7 @@ export class Wire {
     /** @type {any} */
     this._overdue = undefined;
     /** @type {Connection} */
-    this.connection = { standing: "connecting", since: Date.now() };
+    this.connection = { standing: "idle", since: Date.now() };
   }
 
   /**
@@ -129,18 +134,21 @@ export class Wire {
   }
 
   _connect() {
-    if (this.connection.standing === "refused") this._stand({ standing: "connecting" });
-    const socket = new WebSocket(this._url);
+    const { standing } = this.connection;
+    if (standing === "refused" || standing === "idle") this._stand({ standing: "connecting" });
+    const streams = !this._passes && this._failures >= FAILURES && this._failures % 2 === 1;
+    const socket = streams ? new StreamSocket(this._url) : new WebSocket(this._url);
     this._socket = socket;
     socket.onopen = () => {
       this._failures = 0;
+      this._passes ||= !streams;
       this._stand({ standing: "open" });
       for (const subscription of this._subscriptions.values())
         if (!subscription.over) this._subscribe(subscription);
       this._pings = setInterval(() => this._ping(), PING_EVERY);
     };
-    socket.onmessage = (event) => this._heard(event.data);
-    socket.onclose = (event) => this._lost(event.code, event.reason);
+    socket.onmessage = (/** @type {{data: string}} */ event) => this._heard(event.data);
+    socket.onclose = (/** @type {{code: number, reason: string}} */ event) => this._lost(event.code, event.reason);
   }
 
   /** @param {string} text */
@@ -218,7 +226,7 @@ export class Wire {
     clearTimeout(this._overdue);
     this._overdue = undefined;
     if (code === 1000) {
-      this._stand({ standing: "connecting" });
+      this._stand({ standing: "idle" });
       return;
     }
     if (FINAL.has(code)) {

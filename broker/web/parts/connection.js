@@ -10,6 +10,7 @@ import { announce } from "./announce.js";
 /** The small sign in the header. */
 export function ConnectionSign() {
   const { standing } = connection.value;
+  if (standing === "idle") return null;
   return html`<span class="sign" data-standing=${standing}>
     <i class="sign-dot" aria-hidden="true" />${common.connection[standing === "open" ? "open" : "connecting"]}
   </span>`;

@@ -9,6 +9,7 @@ export const common = {
   close: "Close",
   copy: "Copy",
   copied: "Copied",
+  notCopied: "The browser does not let this page copy",
   retry: "Try again",
   theme: { system: "Theme: as the computer", light: "Theme: light", dark: "Theme: dark" },
   notFound: { title: "There is no such page", detail: "The address leads nowhere here." },

@@ -1,0 +1,20 @@
+/** What the browser's window is like. */
+
+import { signal } from "../vendor/preact.js";
+
+/** Whether there is room for one thing beside another. */
+export const narrow = matching("(max-width: 820px)");
+/** Whether the person asked for nothing to move. */
+export const calm = matching("(prefers-reduced-motion: reduce)");
+
+/**
+ * Whether a media query holds, as it changes.
+ *
+ * @param {string} condition
+ */
+export function matching(condition) {
+  const media = matchMedia(condition);
+  const matches = signal(media.matches);
+  media.addEventListener("change", () => (matches.value = media.matches));
+  return matches;
+}

@@ -1,0 +1,112 @@
+/**
+ * What the three elements share: a shadow root, attributes that begin it anew, and a connection
+ * that lives as long as the element is in its page.
+ */
+
+import { merge } from "../core/merge.js";
+import { html, render } from "../vendor/preact.js";
+import { embed } from "../text/embed.js";
+import { HOME, watch } from "./connection.js";
+import { sheet } from "./style.js";
+
+/** Milliseconds between two drawings, and before what was refused is asked for again. */
+const DRAWN_EVERY = 100;
+const ASKED_AGAIN = 5_000;
+
+export class LiveElement extends HTMLElement {
+  /** Attributes of which a change begins the element anew. @type {string[]} */
+  static observedAttributes = ["server"];
+
+  constructor() {
+    super();
+    const root = this.attachShadow({ mode: "open" });
+    root.adoptedStyleSheets = [sheet];
+    /** @type {any} What is shown: the state of a run, a list, or lines. */
+    this.state = undefined;
+    /** @type {import("../core/wire.js").Connection | null} */
+    this.connection = null;
+    this.problem = "";
+    this._stop = () => {};
+    this._timer = 0;
+    this._asking = 0;
+  }
+
+  /** What to watch; nothing while the element does not say. @returns {import("../core/wire.js").Request | null} */
+  get request() {
+    return null;
+  }
+
+  /** What to draw. @returns {any} */
+  drawn() {
+    return null;
+  }
+
+  /** Origin of the gateway. */
+  get server() {
+    const named = this.getAttribute("server");
+    return named ? new URL(named, document.baseURI).origin : HOME;
+  }
+
+  connectedCallback() {
+    this._begin();
+  }
+
+  disconnectedCallback() {
+    this._stop();
+    clearTimeout(this._timer);
+    clearTimeout(this._asking);
+    this._timer = 0;
+  }
+
+  attributeChangedCallback() {
+    if (this.isConnected) this._begin();
+  }
+
+  /** Take what was told. @param {import("../core/wire.js").Told} told */
+  told(told) {
+    if (told.type === "snapshot") this.state = told.data;
+    else if (told.type === "patch") this.state = merge(this.state, told.data);
+  }
+
+  _begin() {
+    this._stop();
+    clearTimeout(this._asking);
+    this.state = undefined;
+    this.problem = "";
+    const { request } = this;
+    this._stop = request
+      ? watch(this.server, request, (told) => this._heard(told), (connection) => {
+          this.connection = connection;
+          this._draw();
+        })
+      : () => {};
+    this._draw();
+  }
+
+  /** @param {import("../core/wire.js").Told} told */
+  _heard(told) {
+    this.told(told);
+    this.problem = told.type === "error" ? told.data?.detail ?? "" : "";
+    if (told.type === "error")
+      this._asking = window.setTimeout(() => this._begin(), (told.data?.retry_after ?? 0) * 1000 || ASKED_AGAIN);
+    if (told.type === "end")
+      this.dispatchEvent(new CustomEvent("progress-end", { detail: told.data, bubbles: true, composed: true }));
+    this._draw();
+  }
+
+  _draw() {
+    this._timer ||= window.setTimeout(() => {
+      this._timer = 0;
+      render(html`${this.drawn()}<${Away} connection=${this.connection} problem=${this.state ? "" : this.problem} />`,
+        /** @type {ShadowRoot} */ (this.shadowRoot));
+      this.dispatchEvent(new CustomEvent("progress-change", { detail: this.state }));
+    }, this.state === undefined ? 0 : DRAWN_EVERY);
+  }
+}
+
+/** @param {{connection: import("../core/wire.js").Connection | null, problem: string}} props */
+function Away({ connection, problem }) {
+  if (problem) return html`<p class="away" role="alert">${problem}</p>`;
+  if (connection?.standing !== "lost" && connection?.standing !== "refused") return null;
+  return html`<p class="away" role="status">${embed.lost}</p>`;
+}

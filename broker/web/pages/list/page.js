@@ -1,0 +1,64 @@
+/** The list of runs: what is counted, what is searched for, and the rows. */
+
+import { html, useEffect, useRef } from "../../vendor/preact.js";
+import { announce } from "../../parts/announce.js";
+import { common } from "../../text/common.js";
+import { list } from "../../text/list.js";
+import { useActive } from "./active.js";
+import { search, sort, text } from "./address.js";
+import { Bulk, CommandDialog } from "./bulk.js";
+import { Empty, Problem } from "./empty.js";
+import { covered } from "./layout.js";
+import { Cards, Tabs } from "./overview.js";
+import { Rows, toTop } from "./rows.js";
+import { SearchBox } from "./search_box.js";
+import { chooseAll } from "./selection.js";
+import { useWindow } from "./use_window.js";
+
+export default function ListPage() {
+  const { shown, query } = useWindow();
+  const box = useRef(/** @type {HTMLInputElement | null} */ (null));
+  const handle = useRef(/** @type {any} */ (null));
+  const head = useCovered();
+  const active = useActive(shown, query, box, handle);
+  const { counts, problem, waiting, part } = shown.view.value;
+  const { statuses } = search.value;
+  const { count } = shown;
+
+  useEffect(() => {
+    document.title = `${list.title} · ${common.product}`;
+  }, []);
+  const first = useRef(true);
+  useEffect(() => {
+    if (!first.current) toTop();
+    first.current = false;
+  }, [text.value, sort.value]);
+  useEffect(() => {
+    if (!waiting && text.value) announce(list.matching(count));
+  }, [waiting, text.value]);
+
+  const counted = { counts, statuses, waiting };
+  return html`<div class="runs-list">
+    <h1 class="hidden">${list.title}</h1>
+    <${Cards} ...${counted} />
+    <div class="runs-head" ref=${head}><${SearchBox} box=${box} /><${Tabs} ...${counted} /></div>
+    ${problem ? html`<${Problem} problem=${problem} />`
+      : part && !waiting && count === 0 ? html`<${Empty} searched=${query.size > 1} />`
+        : html`<${Rows} shown=${shown} query=${query} active=${active.run} onFocus=${active.set} handle=${handle} />`}
+    <${Bulk} total=${count} all=${() => chooseAll(query)} />
+    <${CommandDialog} />
+  </div>`;
+}
+
+/** Tells how much of the page the search covers; gives the reference for what does. */
+function useCovered() {
+  const head = useRef(/** @type {HTMLElement | null} */ (null));
+  useEffect(() => {
+    const observer = new ResizeObserver(() => {
+      if (head.current) covered.value = head.current.offsetHeight;
+    });
+    if (head.current) observer.observe(head.current);
+    return () => observer.disconnect();
+  }, []);
+  return head;
+}

@@ -1,0 +1,57 @@
+/** A few steps in a line, or below each other where there is little room. */
+
+import { html } from "../../../vendor/preact.js";
+import { ask, query } from "../../../core/route.js";
+import { Icon } from "../../../parts/icons.js";
+import { wordFor } from "../../../parts/status.js";
+import { text } from "../../../text/run.js";
+import { isActive, nameOf } from "../times.js";
+import { StepBar, Took, amountOf } from "./row.js";
+
+/** @param {{state: any, ids: string[]}} props */
+export function Stepper({ state, ids }) {
+  const { steps } = state;
+  const current = currentOf(ids, steps);
+  const chosen = query.value.get("step");
+  return html`<ol class="stepper" data-count=${ids.length > 4 ? "many" : "few"} aria-label=${text.steps.label}>
+    ${ids.map((id, at) => html`<${Stage} key=${id} id=${id} step=${steps[id]} state=${state} isCurrent=${at === current}
+      near=${Math.abs(at - current) <= 1} chosen=${id === chosen} />`)}
+  </ol>`;
+}
+
+/** @param {{id: string, step: any, state: any, isCurrent: boolean, near: boolean, chosen: boolean}} props */
+function Stage({ id, step, state, isCurrent, near, chosen }) {
+  const { status } = step;
+  const note = step.error?.message ?? step.error?.type ?? step.message;
+  const amount = amountOf(step);
+  return html`<li class="stage" data-status=${status} data-near=${near ? "" : undefined} aria-current=${isCurrent ? "step" : undefined}>
+    <span class="stage-mark" data-status=${status}><${Icon} name=${status} /></span>
+    <button class="stage-name" aria-expanded=${chosen} onClick=${() => ask({ step: chosen ? null : id })}>
+      <span class="hidden">${wordFor(status)}: </span><span class="clip" title=${id}>${nameOf(id, step)}</span>
+    </button>
+    <div class="stage-body">
+      <${StepBar} id=${id} step=${step} />
+      <p class="stage-facts"><${Took} step=${step} state=${state} />
+        ${amount && html`<span class="numbers clip">${amount}</span>`}
+        ${step.attempt > 1 && html`<span class="tag">${text.steps.attempt} ${step.attempt}</span>`}</p>
+      ${note && html`<p class=${`stage-note wrap ${step.error ? "bad" : ""}`}>${note}</p>`}
+    </div>
+  </li>`;
+}
+
+/**
+ * Where the run is: the step that runs, or failed, or would come next.
+ *
+ * @param {string[]} ids
+ * @param {Record<string, any>} steps
+ */
+function currentOf(ids, steps) {
+  /** @param {(step: any) => boolean} is */
+  const first = (is) => ids.findIndex((id) => is(steps[id]));
+  for (const is of [isActive, (/** @type {any} */ step) => step.status === "failed",
+    (/** @type {any} */ step) => step.status === "pending"]) {
+    const at = first(is);
+    if (at >= 0) return at;
+  }
+  return ids.length - 1;
+}

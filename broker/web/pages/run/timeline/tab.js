@@ -1,0 +1,66 @@
+/** What was when, and for how long: a lane for the run and for each step, live. */
+
+import { html, useState } from "../../../vendor/preact.js";
+import { ask, query } from "../../../core/route.js";
+import { ENDED } from "../../../parts/status.js";
+import { text } from "../../../text/run.js";
+import { useFamily } from "../family.js";
+import { present, still } from "../past.js";
+import { Beside } from "../steps/beside.js";
+import { Chart } from "./chart.js";
+import { extentOf, lanesOf, segmentsOf } from "./lanes.js";
+import { folding, straight } from "./scale.js";
+import { useSight } from "./sight.js";
+import { Table } from "./table.js";
+import { Tools } from "./tools.js";
+import { useTries } from "./tries.js";
+
+/** @param {{run: string, state: any}} props */
+export default function TimelineTab({ run, state }) {
+  const [wishes, setWishes] = useState(/** @type {import("./tools.js").Wishes} */ ({ words: "", show: "all", folds: false, table: false }));
+  const [folded, setFolded] = useState(/** @type {ReadonlySet<string>} */ (new Set()));
+  const family = useFamily(state.steps);
+  const tries = useTries(run, state);
+  const { start, end } = extentOf(state, present.value);
+  const lanes = lanesOf(state, family, { ...wishes, folded, title: text.timeline.run });
+  /** @param {import("./lanes.js").Lane} lane */
+  const segments = (lane) => segmentsOf(lane, state, end, tries?.get(lane.id));
+  const begun = Number.isFinite(start);
+  const scale = begun && wishes.folds ? folding(start, end, workedIn(lanes, segments, state)) : straight(begun ? start : 0, begun ? end : 1);
+  const sight = useSight(scale.start, scale.end);
+  const live = still.value === null && !ENDED.has(state.status);
+  if (!begun) return html`<p class="empty">${text.timeline.none}</p>`;
+  /** @param {import("./lanes.js").Lane} lane */
+  const choose = (lane) => ask({ step: lane.kind === "step" ? lane.id : null });
+  /** @param {import("./lanes.js").Lane} lane @param {boolean} open */
+  const turn = (lane, open) => {
+    const changed = new Set(folded);
+    if (open) changed.delete(lane.id);
+    else changed.add(lane.id);
+    setFolded(changed);
+  };
+  return html`<${Beside} state=${state}><div class="timeline card">
+    <${Tools} wishes=${wishes} wish=${(/** @type {any} */ changed) => setWishes({ ...wishes, ...changed })} sight=${sight} live=${live} />
+    ${lanes.length === 1 && (wishes.words || wishes.show !== "all") && html`<p class="muted time-note">${text.timeline.nothing}</p>`}
+    ${wishes.table
+      ? html`<${Table} lanes=${lanes} segments=${segments} start=${start} onChoose=${choose} />`
+      : html`<${Chart} lanes=${lanes} segments=${segments} scale=${scale} sight=${sight} now=${live ? end : null}
+          chosen=${query.value.get("step")} onChoose=${choose} onTurn=${turn} />`}
+  </div><//>`;
+}
+
+/**
+ * When any step was worked in; of a run without steps, when it went on.
+ *
+ * @param {import("./lanes.js").Lane[]} lanes
+ * @param {(lane: import("./lanes.js").Lane) => import("./lanes.js").Segment[]} segments
+ * @param {any} state
+ * @returns {[number, number][]}
+ */
+function workedIn(lanes, segments, state) {
+  const leaves = lanes.filter(({ kind, open }) => kind === "step" && open === undefined);
+  const shown = Object.keys(state.steps).length ? leaves : lanes;
+  return shown.flatMap((lane) => segments(lane)
+    .filter(({ kind }) => kind === "work" || kind === "try")
+    .map(({ from, to }) => /** @type {[number, number]} */ ([from, to])));
+}

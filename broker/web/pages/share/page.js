@@ -1,0 +1,45 @@
+/** One run to look at, and nothing else: no commands, no log, no way to other runs. */
+
+import { html } from "../../vendor/preact.js";
+import { Guard } from "../../parts/page.js";
+import { Status } from "../../parts/status.js";
+import { share } from "../../text/share.js";
+import { useLive } from "../run/chosen.js";
+import { Facts } from "../run/facts.js";
+import { Lazy } from "../run/lazy.js";
+import { Milestones } from "../run/milestones.js";
+import { Overall } from "../run/overall.js";
+import { Problem } from "../run/problem.js";
+import { Paused, Silence } from "../run/signs.js";
+import { useTitle } from "../run/title.js";
+import { Unknown } from "../run/unknown.js";
+
+const steps = () => import("../run/steps/tab.js");
+
+/** @param {{run: string}} props */
+export default function SharePage({ run }) {
+  const live = useLive(run);
+  const shown = live.shown.value;
+  const { state } = shown;
+  useTitle(state);
+  if (!state) {
+    const chosen = { state: undefined, attempt: undefined, at: undefined, problem: undefined };
+    return html`<${Unknown} run=${run} shown=${shown} chosen=${chosen} again=${live.again} />`;
+  }
+  return html`<article class="run">
+    <header class="run-header">
+      <div class="run-head"><div class="run-names">
+        ${state.pipeline && html`<span class="run-pipeline clip" title=${state.pipeline}>${state.pipeline}</span>`}
+        <h1 class="wrap run-name">${state.name ?? run}</h1>
+      </div><span class="muted">${share.readOnly}</span></div>
+      <div class="run-status"><${Status} status=${state.status} />
+        ${state.message && html`<span class="wrap">${state.message}</span>`}</div>
+      <${Facts} run=${run} state=${state} latest=${{ ...state, attempt: 1 }} ofNow />
+      <${Silence} state=${state} /><${Paused} state=${state} />
+      ${state.status === "failed" && html`<${Problem} state=${state} />`}
+    </header>
+    <${Overall} state=${state} />
+    <section aria-label=${share.steps}><${Guard}><${Lazy} load=${steps} run=${run} state=${state} /><//></section>
+    <${Milestones} state=${state} />
+  </article>`;
+}

@@ -1,0 +1,14 @@
+/** The words of the elements for other pages. */
+
+export const embed = {
+  lost: "Connection lost: this is how it last stood.",
+  waiting: "Waiting for news…",
+  nothing: "Nothing runs.",
+  noRun: "This element needs the attribute “run”.",
+  noLines: "Nothing is logged yet.",
+  steps: "Steps",
+  log: "Log",
+  runs: "Runs",
+  /** @param {string} range */
+  left: (range) => `about ${range} left`,
+};

@@ -1,0 +1,29 @@
+/** The words of the events of a run, and of its past. */
+
+export const events = {
+  title: "Events",
+  scrub: "Moment that is shown",
+  now: "Now",
+  play: "Play",
+  stop: "Stop",
+  step: { back: "One event back", forward: "One event forward" },
+  search: "Find in the events",
+  type: "Kind of event",
+  every: "Every kind",
+  none: "No event is like that.",
+  loading: "Reading the events…",
+  /** @param {number} n @param {number} of */
+  count: (n, of) => (n === of ? `${of} events` : `${n} of ${of} events`),
+  /** @param {number} place @param {number} of @param {string} type */
+  place: (place, of, type) => `${place} of ${of}: ${type}`,
+  raw: "As it was stored",
+  changed: "What it changed",
+  nothing: "It changed nothing that is shown.",
+  notKept: "What it changed can be told once the history is read.",
+  copyLink: "Copy a link to this moment",
+  shorter: (/** @type {number} */ n) => `The newest ${n} events are shown.`,
+  /** @param {string} why */
+  refused: (why) => `The events could not be read: ${why}`,
+  compare: "Compare with another run",
+  keys: { title: "Events", back: "One event back", forward: "One event forward", now: "Back to now", play: "Play the past" },
+};

@@ -1,0 +1,35 @@
+/** The words of the log. */
+
+export const logs = {
+  title: "Log",
+  follow: "Follow",
+  following: "Following the end",
+  /** @param {number} n */
+  fresh: (n) => `${n} new ${n === 1 ? "line" : "lines"}`,
+  beginning: "To the beginning",
+  end: "To the end",
+  level: "Level",
+  levels: { debug: "All levels", info: "Info and graver", warning: "Warnings and errors", error: "Errors only" },
+  step: "Step",
+  everyStep: "Every step",
+  search: "Find in the log",
+  wrap: "Wrap lines",
+  times: "Times",
+  timeForms: { relative: "Since the start", local: "Time here", utc: "UTC", none: "No times" },
+  download: "Download",
+  asText: "As text",
+  asLines: "As NDJSON",
+  link: "Link to this line",
+  none: "This run has not logged anything yet.",
+  noneFound: "No line is like that.",
+  everything: "Show all lines",
+  loading: "Reading the log…",
+  earlier: "Reading earlier lines…",
+  top: "The log begins here",
+  ended: "The log ends here",
+  /** @param {string} why */
+  refused: (why) => `The log could not be read: ${why}`,
+  downloading: "The download failed: the connection broke off. Try again.",
+  keys: { title: "Log", find: "Find in the log", end: "To the end, and follow", top: "To the beginning", wrap: "Wrap lines",
+    earlier: "Choose the line before, to link to it", later: "Choose the line after" },
+};
