@@ -11,6 +11,7 @@ from bench.harness import Report, Scenario, machine, show
 from bench.processes import Sharing
 from bench.scenarios import (
     commands,
+    dashboard,
     fanout,
     fold,
     generator,
@@ -18,6 +19,7 @@ from bench.scenarios import (
     latency,
     logs,
     many_runs,
+    metrics_cost,
     poll,
     projector,
     replay,
@@ -49,6 +51,8 @@ SCENARIOS: dict[str, Scenario] = {
     "list": listing.measure,
     "projector": projector.measure,
     "storm": storm.measure,
+    "metrics-cost": metrics_cost.measure,
+    "dashboard": dashboard.measure,
 }
 
 

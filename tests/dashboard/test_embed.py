@@ -159,8 +159,9 @@ async def test_a_page_whose_origin_is_not_allowed_sees_nothing(tmp_path: Path) -
 async def test_a_shared_run_leads_nowhere_else(tmp_path: Path) -> None:
     async with hosted(tmp_path, "") as (d, _):
         await d.broker.publish("a", STARTED, {"type": "step.started", "step": "fetch"})
-        for width in (375, 1440):
-            page = await d.open("/share/a", width=width)
+        page = await d.open("/share/a")
+        for width in (1440, 375):
+            await page.set_viewport_size({"width": width, "height": 900})
             await expect(page.get_by_role("heading", name="March")).to_be_visible()
             assert await page.get_by_role("button", name="Cancel").count() == 0
             assert await page.locator("a[href]:not(.skip)").count() == 0
@@ -174,4 +175,4 @@ async def test_a_badge_is_a_picture_of_the_run(tmp_path: Path) -> None:
     async with hosted(tmp_path, "") as (d, _):
         await d.broker.publish("a", STARTED, {"type": "run.completed"})
         page = await d.open("/v1/runs/a/badge.svg")
-        await expect(page.locator("svg")).to_have_attribute("aria-label", "import: completed")
+        await expect(page.locator("svg")).to_have_attribute("aria-label", "import / March: completed")

@@ -43,7 +43,7 @@ export const list = {
   },
   cards: {
     label: "Overview",
-    running: "Running", queued: "Queued", completed: "Completed", trouble: "Failed or lost",
+    running: "Running", queued: "Queued", completed: "Completed", trouble: "Failed, lost",
     /** @param {number} n */
     paused: (n) => (n ? `and ${number(n)} paused` : "now"),
     waiting: "wait to be started",

@@ -130,7 +130,8 @@ export const text = {
     of: (done, total) => `${done} of ${total}`,
     /** @param {string} done @param {string} total */
     atLeast: (done, total) => `${done} of at least ${total}`,
-    steps: "steps",
+    /** @param {string} total @param {number} n */
+    steps: (total, n) => `${total} ${n === 1 ? "step" : "steps"}`,
   },
   milestones: {
     started: "The run has started",
@@ -146,9 +147,9 @@ export const text = {
   steps: {
     label: "Steps", none: "No step is known yet.", noneAtAll: "This run has no steps.", filter: "Filter steps",
     /** @type {Record<string, string>} */
-    sections: { failed: "Failed", running: "Running", pending: "Pending", done: "Done", groups: "Counted groups" },
+    sections: { failed: "Failed", running: "Running", open: "Without an end", pending: "Pending", done: "Done", groups: "Counted groups" },
     /** @param {number} n */
-    found: (n) => (n === 1 ? "1 step" : `${n} steps`),
+    found: (n) => (n === 1 ? "1 step" : `${n.toLocaleString("en")} steps`),
     nothing: "No step fits the filter.",
     attempt: "attempt",
     /** @param {string} child @param {string} whole */
@@ -157,7 +158,7 @@ export const text = {
     failedChildren: (n) => `${n} failed`,
     fold: "Fold", unfold: "Unfold", close: "Close",
     logs: "Its log lines", outputs: "Outputs", metadata: "Metadata", started: "Started", ended: "Ended",
-    took: "Took", waits: "Waits for", index: "Place", id: "Id", parent: "Part of", cached: "An earlier result stood for it",
+    took: "Took", waits: "Waits for", index: "Place", id: "Id", parent: "Part of", earlier: "Why an earlier attempt failed", cached: "An earlier result stood for it",
     /** @param {number} n */
     truncated: (n) => `${n} more steps came than are kept.`,
     gone: "There is no such step in what is shown.",

@@ -8,7 +8,7 @@ import { ask, query } from "../../core/route.js";
 import { Status } from "../../parts/status.js";
 import { Virtual } from "../../parts/virtual.js";
 import { compare as words } from "../../text/compare.js";
-import { differs, marks, paired } from "./steps.js";
+import { differs, longer, marks, paired } from "./steps.js";
 
 const ROW = 52;
 /** Seconds below which two durations count as the same. */
@@ -68,7 +68,7 @@ function Both({ a, b }) {
   const different = useMemo(() => marks(a, b), [a?.labels, a?.metadata, b?.labels, b?.metadata]);
   if (!a || !b) return null;
   const longest = Math.max(1e-3, ...pairs.flatMap(({ a, b }) => [a?.duration ?? 0, b?.duration ?? 0]));
-  const whole = { id: "", name: words.whole, a, b, slower: a.duration != null && b.duration != null ? b.duration - a.duration : null };
+  const whole = { id: "", name: words.whole, a, b, slower: longer(a, b) };
   return html`<section class="compare-both">
     <div class="compare-heads">${[a, b].map((state, side) => html`<div key=${side} class="card compare-head">
         <a class="clip" href=${`/runs/${encoded(state.run)}`} title=${state.run}>${state.name ?? state.run}</a>

@@ -6,7 +6,8 @@
  * @property {string} name
  * @property {any} a the step in the first run; nothing where it has none
  * @property {any} b
- * @property {number | null} slower seconds that the second took longer; null where one has not ended
+ * @property {number | null} slower seconds that the second took longer; null where that says nothing,
+ *   since one has not ended, or ended otherwise
  */
 /** @typedef {"plan" | "slower" | "status"} Order */
 
@@ -27,6 +28,17 @@ export function paired(a, b, order) {
   if (order === "slower") pairs.sort((x, y) => Math.abs(y.slower ?? 0) - Math.abs(x.slower ?? 0));
   if (order === "status") pairs.sort((x, y) => Number(differs(y)) - Number(differs(x)));
   return pairs;
+}
+
+/**
+ * Seconds that one took longer than the other; null where that says nothing.
+ *
+ * @param {any} a
+ * @param {any} b
+ */
+export function longer(a, b) {
+  const comparable = a?.duration != null && b?.duration != null && a.status === b.status;
+  return comparable ? b.duration - a.duration : null;
 }
 
 /** Whether the outcomes differ. @param {Pair} pair */
@@ -54,8 +66,7 @@ export function marks(a, b) {
  * @returns {Pair}
  */
 function pair(id, a, b) {
-  const both = a?.duration != null && b?.duration != null;
-  return { id, name: a?.name ?? b?.name ?? id, a, b, slower: both ? b.duration - a.duration : null };
+  return { id, name: a?.name ?? b?.name ?? id, a, b, slower: longer(a, b) };
 }
 
 /** @param {any} state */

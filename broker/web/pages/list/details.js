@@ -68,8 +68,9 @@ function Steps({ title, steps, at }) {
 /** @param {{step: any, label: string}} props */
 function StepFar({ step, label }) {
   const share = step.ppm > 0 || step.total != null ? step.ppm / 1e6 : null;
+  const far = amount({ progress: step });
   return html`<${Bar} label=${label} status=${step.status} fraction=${share} />
-    <span class="numbers muted clip">${amount({ progress: step })} <${Took} of=${step} /></span>`;
+    <span class="numbers muted clip">${far && `${far} · `}<${Took} of=${step} /></span>`;
 }
 
 /** How long a run or a step has taken. @param {{of: any}} props */

@@ -3,8 +3,18 @@
 import { html } from "../../vendor/preact.js";
 import { CopyButton } from "../../parts/copy.js";
 import { list } from "../../text/list.js";
+import { rowHeight } from "./layout.js";
 
 const words = list.empty;
+/** Rows that a page is taken to have until it is known. */
+const SKELETONS = 8;
+
+/** Rows to come, before the gateway has said anything. */
+export function Skeleton() {
+  return html`<div class="runs-rows" role="status"><span class="hidden">${list.row.loading}</span>
+    ${Array.from({ length: SKELETONS }, (_, index) => html`<div key=${index} class="runs-row" aria-hidden="true">
+      <div class="runs-line runs-unknown" style=${{ height: `${rowHeight.value}px` }}><i /><i /><i /></div></div>`)}</div>`;
+}
 
 /** @param {{searched: boolean}} props `searched`: whether anything but "all runs" was asked for */
 export function Empty({ searched }) {

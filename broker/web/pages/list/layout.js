@@ -8,7 +8,7 @@ const wide = matching("(min-width: 1100px)");
 const middle = matching("(min-width: 700px)");
 
 /** Of a row, in pixels. */
-export const rowHeight = computed(() => (wide.value ? 68 : middle.value ? 100 : 180));
+export const rowHeight = computed(() => (wide.value ? 68 : middle.value ? 100 : 172));
 
 /** Pixels at the top of the page that the search covers while rows scroll below it. */
 export const covered = signal(0);

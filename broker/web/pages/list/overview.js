@@ -19,6 +19,7 @@ const { cards, tabs } = list;
 
 /** @param {Counted} props */
 export function Cards({ counts, statuses, waiting }) {
+  const known = Object.keys(counts).length > 0;
   const { queued = 0, running = 0, paused = 0, completed = 0, failed = 0, lost = 0 } = counts;
   const all = [
     { icon: "running", of: ["running"], n: running, word: cards.running, more: cards.paused(paused) },
@@ -31,22 +32,23 @@ export function Cards({ counts, statuses, waiting }) {
       key=${icon} class="card runs-card" data-status=${icon} data-none=${n === 0 || undefined} href=${at(of)}
       aria-current=${same(of, statuses) ? "page" : undefined}>
       <span class="runs-card-word"><${Icon} name=${icon} />${word}</span>
-      <b class="numbers">${number(n)}</b><small class="muted clip">${more}</small>
+      <b class="numbers">${number(known ? n : null)}</b><small class="muted clip">${known && more}</small>
     </a>`)}
   </nav>`;
 }
 
 /** @param {Counted} props */
 export function Tabs({ counts, statuses, waiting }) {
-  const total = Object.values(counts).reduce((sum, n) => sum + n, 0);
+  const known = Object.values(counts);
+  const total = known.length ? known.reduce((sum, n) => sum + n, 0) : null;
   return html`<nav class="runs-tabs" aria-label=${tabs.label} aria-busy=${waiting}><ul>
     <${Tab} of=${[]} word=${tabs.all} n=${total} statuses=${statuses} />
     ${STATUSES.map((status) =>
-      html`<${Tab} key=${status} of=${[status]} word=${wordFor(status)} n=${counts[status] ?? 0} statuses=${statuses} />`)}
+      html`<${Tab} key=${status} of=${[status]} word=${wordFor(status)} n=${counts[status] ?? null} statuses=${statuses} />`)}
   </ul></nav>`;
 }
 
-/** @param {{of: string[], word: string, n: number, statuses: readonly string[]}} props */
+/** @param {{of: string[], word: string, n: number | null, statuses: readonly string[]}} props */
 function Tab({ of, word, n, statuses }) {
   return html`<li data-status=${of[0]} data-none=${n === 0 || undefined}>
     <a href=${at(of)} aria-current=${same(of, statuses) ? "page" : undefined}>

@@ -7,7 +7,7 @@ import { list } from "../../text/list.js";
 import { useActive } from "./active.js";
 import { search, sort, text } from "./address.js";
 import { Bulk, CommandDialog } from "./bulk.js";
-import { Empty, Problem } from "./empty.js";
+import { Empty, Problem, Skeleton } from "./empty.js";
 import { covered } from "./layout.js";
 import { Cards, Tabs } from "./overview.js";
 import { Rows, toTop } from "./rows.js";
@@ -42,7 +42,7 @@ export default function ListPage() {
     <h1 class="hidden">${list.title}</h1>
     <${Cards} ...${counted} />
     <div class="runs-head" ref=${head}><${SearchBox} box=${box} /><${Tabs} ...${counted} /></div>
-    ${problem ? html`<${Problem} problem=${problem} />`
+    ${!part && !problem ? html`<${Skeleton} />` : problem ? html`<${Problem} problem=${problem} />`
       : part && !waiting && count === 0 ? html`<${Empty} searched=${query.size > 1} />`
         : html`<${Rows} shown=${shown} query=${query} active=${active.run} onFocus=${active.set} handle=${handle} />`}
     <${Bulk} total=${count} all=${() => chooseAll(query)} />

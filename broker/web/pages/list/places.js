@@ -80,3 +80,25 @@ export function kept(before, part, first, last) {
   for (const run of shown.order) rows[run] = Object.hasOwn(part.rows, run) ? part.rows[run] : shown.rows[run];
   return { ...shown, rows };
 }
+
+/**
+ * The rows, each the very object that it was before where it says the same: then it is not drawn
+ * again. A part that is newly watched comes with rows of its own.
+ *
+ * @param {Record<string, any> | undefined} before
+ * @param {Record<string, any>} rows
+ */
+export function shared(before, rows) {
+  if (!before) return rows;
+  /** @type {Record<string, any>} */
+  const found = Object.create(null);
+  for (const run of Object.keys(rows)) {
+    const row = rows[run];
+    const old = Object.hasOwn(before, run) ? before[run] : undefined;
+    found[run] = old && old.cursor === row.cursor && sameEnd(old.eta, row.eta) ? old : row;
+  }
+  return found;
+}
+
+/** @param {any} a @param {any} b */
+const sameEnd = (a, b) => a === b || (a && b && a.p50 === b.p50 && a.p90 === b.p90 && a.overdue === b.overdue);

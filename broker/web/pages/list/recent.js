@@ -1,41 +1,23 @@
 /** How the last runs of a pipeline went: small bars, tall by duration, of a shape by outcome. */
 
-import { computed, html, signal } from "../../vendor/preact.js";
-import { encoded, get } from "../../core/api.js";
+import { computed, html } from "../../vendor/preact.js";
 import { local } from "../../core/clock.js";
 import { duration, number } from "../../core/format.js";
 import { wordFor } from "../../parts/status.js";
 import { list } from "../../text/list.js";
+import { FRESH, recent } from "./pipelines.js";
 
 const words = list.recent;
 
+/** Bars, and what each takes, in pixels. */
 const SHOWN = 10;
 const WIDTH = 8;
 const HEIGHT = 24;
-/** Milliseconds for which what was heard of a pipeline is taken as true. */
-const FRESH = 20_000;
-/** Pipelines that are asked for at a time, and remembered. */
-const AT_ONCE = 3;
-const KEPT = 500;
+/** In the order in which they are drawn and told. */
+const OUTCOMES = ["completed", "failed", "cancelled", "running", "queued", "paused", "lost"];
 
 /** Changes whenever what is known may be old. */
 const look = computed(() => Math.floor(local.value / FRESH));
-
-/** @typedef {{run: string, status: string, duration?: number}} Ended */
-
-class Pipeline {
-  constructor() {
-    /** The oldest first. @type {import("../../vendor/preact.js").Signal<Ended[]>} */
-    this.runs = signal([]);
-    this.askedAt = -1;
-  }
-}
-
-/** @type {Map<string, Pipeline>} */
-const known = new Map();
-/** @type {string[]} */
-const wanted = [];
-let asking = 0;
 
 /** @param {{pipeline: string}} props */
 export function Recent({ pipeline }) {
@@ -45,75 +27,41 @@ export function Recent({ pipeline }) {
   const said = saying(pipeline, runs);
   return html`<svg class="spark" role="img" aria-label=${said} viewBox=${`0 0 ${SHOWN * WIDTH} ${HEIGHT}`}>
     <title>${said}</title>
-    ${["completed", "failed", "cancelled"].map((status) => html`<path key=${status} data-status=${status}
-      d=${runs.map((run, index) => run.status === status ? shape(run, SHOWN - runs.length + index, longest) : "").join("")} />`)}
+    ${OUTCOMES.map((status) => {
+      const bars = runs.map((run, index) =>
+        run.status === status ? shape(run, SHOWN - runs.length + index, longest) : "").join("");
+      return bars && html`<path key=${status} data-status=${status} d=${bars} />`;
+    })}
   </svg>`;
 }
 
 /**
- * The pipeline's last runs, asked for where what is known is old.
+ * A bar: full where the run completed, with a cross above where it failed, hollow where it was
+ * cancelled; a dot where it has not ended.
  *
- * @param {string} name
- * @param {number} at now, by `look`
- */
-function recent(name, at) {
-  let found = known.get(name);
-  if (!found) {
-    found = new Pipeline();
-    known.set(name, found);
-    if (known.size > KEPT) known.delete(/** @type {string} */ (known.keys().next().value));
-  }
-  if (at !== found.askedAt) {
-    found.askedAt = at;
-    wanted.push(name);
-    askNext();
-  }
-  return found.runs;
-}
-
-async function askNext() {
-  const name = asking < AT_ONCE ? wanted.shift() : undefined;
-  if (name === undefined) return;
-  asking += 1;
-  try {
-    const { last } = await get(`/v1/pipelines/${encoded(name)}`);
-    const found = known.get(name);
-    if (found) found.runs.value = last.slice(0, SHOWN).reverse();
-  } catch {
-    // The bars are an ornament: without them the row says all the same, and the next look asks again.
-  }
-  asking -= 1;
-  askNext();
-}
-
-/**
- * A bar: full where the run completed, with a gap and a dot above where it failed, hollow where it
- * was cancelled.
- *
- * @param {Ended} run
+ * @param {import("./pipelines.js").Last} run
  * @param {number} index
  * @param {number} longest seconds
  */
 function shape({ status, duration: took = 0 }, index, longest) {
+  const x = index * WIDTH + 1;
+  if (OUTCOMES.indexOf(status) > 2) return `M${x + 1} ${HEIGHT}a2 2 0 1 1 4 0a2 2 0 1 1 -4 0z`;
   const room = status === "failed" ? HEIGHT - 6 : HEIGHT;
   const tall = Math.max(3, (took / longest) * room);
-  const x = index * WIDTH + 1;
   const top = HEIGHT - tall;
-  const box = `M${x} ${HEIGHT}V${top}h6V${HEIGHT}z`;
-  if (status === "failed") return `${box}M${x} ${top - 5}l6 4M${x + 6} ${top - 5}l-6 4`;
   if (status === "cancelled") return `M${x + 0.75} ${HEIGHT - 0.75}V${top + 0.75}h4.5V${HEIGHT - 0.75}z`;
-  return box;
+  const box = `M${x} ${HEIGHT}V${top}h6V${HEIGHT}z`;
+  return status === "failed" ? `${box}M${x} ${top - 5}l6 4M${x + 6} ${top - 5}l-6 4` : box;
 }
 
 /**
  * @param {string} pipeline
- * @param {Ended[]} runs
+ * @param {import("./pipelines.js").Last[]} runs
  */
 function saying(pipeline, runs) {
-  const outcomes = ["completed", "failed", "cancelled"]
-    .map((status) => [runs.filter((run) => run.status === status).length, status])
-    .filter(([n]) => n).map(([n, status]) => `${number(Number(n))} ${wordFor(String(status)).toLowerCase()}`);
-  const took = runs.map((run) => run.duration).filter((seconds) => seconds != null).sort((a, b) => a - b);
+  const outcomes = OUTCOMES.map((status) => ({ status, n: runs.filter((run) => run.status === status).length }))
+    .filter(({ n }) => n).map(({ n, status }) => `${number(n)} ${wordFor(status).toLowerCase()}`);
+  const took = runs.flatMap((run) => (run.duration == null ? [] : [run.duration])).sort((a, b) => a - b);
   const range = took.length ? words.range(duration(took[0]), duration(took[took.length - 1])) : "";
   return words.said(pipeline, outcomes.join(", "), range);
 }

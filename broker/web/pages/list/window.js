@@ -8,7 +8,7 @@
 
 import { batch, effect, signal } from "../../vendor/preact.js";
 import { follow } from "../../core/live.js";
-import { countOf, find, kept, shiftOf, stays } from "./places.js";
+import { countOf, find, kept, shared, shiftOf, stays } from "./places.js";
 
 /** Rows that are watched at a time; a part begins at a multiple of STEP. */
 const LENGTH = 120;
@@ -175,7 +175,7 @@ export class Shown {
    */
   _heard(offset, { rows, order, counts }) {
     const before = this.view.peek();
-    const part = { offset, rows, order };
+    const part = { offset, order, rows: shared(before.part?.rows, rows) };
     /** @type {View} */
     const after = { ...before, part, counts, statuses: this._statuses, problem: null, waiting: false };
     const { first } = this._sight;

@@ -69,7 +69,7 @@ function Confirm({ run, command, again, onClose }) {
   return html`<${Dialog} title=${text.commands.title[command]} onClose=${onClose}>
     <form class="confirm" onSubmit=${give}>
       <p>${text.commands.detail[command]}</p>
-      <label>${text.commands.reason}<input name="reason" maxlength=${LONGEST.reason} autocomplete="off" /></label>
+      <label>${text.commands.reason}<input name="reason" autofocus maxlength=${LONGEST.reason} autocomplete="off" /></label>
       <label>${text.commands.by}<input name="by" maxlength=${LONGEST.by} autocomplete="name" value=${stored("by") ?? ""} /></label>
       ${refused && html`<p class="refused wrap" role="alert">${refused}</p>`}
       <footer>

@@ -6,7 +6,7 @@ import { ask, query } from "../../core/route.js";
 import { ENDED, wordFor } from "../../parts/status.js";
 import { text } from "../../text/run.js";
 import { useEstimate } from "./estimate.js";
-import { past, present } from "./past.js";
+import { past, present, still } from "./past.js";
 import { elapsed } from "./times.js";
 
 /** @param {{run: string, state: any, latest: any, ofNow: boolean}} props */
@@ -30,7 +30,7 @@ function Elapsed({ state }) {
 /** @param {{at: string | undefined}} props */
 function Updated({ at }) {
   const then = moment(at);
-  const shown = past.value ? full(then) : ago(then, present.value);
+  const shown = still.value !== null ? full(then) : ago(then, present.value);
   return html`<time class="numbers" datetime=${at} title=${full(then)}>${shown}</time>`;
 }
 

@@ -7,6 +7,8 @@ import { text } from "../../text/run.js";
 
 /** What a stacked bar shows, from the left; what is pending is its empty rest. */
 const STACK = ["completed", "skipped", "failed", "cancelled"];
+/** Steps that their run ended without, or lost; the bar leaves them empty. */
+const OPEN = ["unknown", "lost"];
 const MILLION = 1_000_000;
 
 /** @param {{state: any}} props */
@@ -33,7 +35,7 @@ export function Overall({ state }) {
 
 /** @param {{counts: Record<string, number>}} props */
 function Legend({ counts }) {
-  const there = [...STACK, "running", "pending"].filter((status) => counts[status] > 0);
+  const there = [...STACK, "running", ...OPEN, "pending"].filter((status) => counts[status] > 0);
   if (!there.length) return null;
   return html`<ul class="legend">
     ${there.map((status) => html`<li key=${status} data-status=${status}><i aria-hidden="true" />
@@ -67,8 +69,8 @@ function Stack({ state }) {
  *
  * @param {any} state
  */
-function amounts({ progress, counts, total_steps: announced }) {
-  const { current, total, unit, total_final: final } = progress;
+function amounts({ progress, counts, total_steps: announced, ended_at: ended }) {
+  const { current, total, unit, fraction, total_final: final } = progress;
   if (current != null) {
     const measure = unit ? ` ${unit}` : "";
     if (total == null) return `${number(current)}${measure}`;
@@ -76,5 +78,6 @@ function amounts({ progress, counts, total_steps: announced }) {
   }
   if (!counts.total) return "";
   const whole = Math.max(announced ?? 0, counts.total);
-  return text.overall.of(number(counts.completed + counts.skipped), `${number(whole)} ${text.overall.steps}`);
+  const open = fraction == null && !ended;
+  return (open ? text.overall.atLeast : text.overall.of)(number(counts.completed + counts.skipped), text.overall.steps(number(whole), whole));
 }

@@ -8,6 +8,7 @@ import { Header } from "./header.js";
 import { Milestones } from "./milestones.js";
 import { Overall } from "./overall.js";
 import { Tabs } from "./tabs.js";
+import { useSettled } from "./settled.js";
 import { useTitle } from "./title.js";
 import { Unknown } from "./unknown.js";
 
@@ -17,7 +18,7 @@ export default function RunPage({ run }) {
   const shown = live.shown.value;
   const chosen = useChosen(run, shown.state);
   useTitle(shown.state);
-  const { state } = chosen;
+  const state = useSettled(chosen.state);
   if (!state) return html`<${Unknown} run=${run} shown=${shown} chosen=${chosen} again=${live.again} />`;
   const view = { run, state, attempt: chosen.attempt, at: chosen.at };
   const ofNow = !chosen.at && chosen.attempt === undefined;

@@ -5,7 +5,7 @@ import { duration, full, moment } from "../../core/format.js";
 import { Icon } from "../../parts/icons.js";
 import { wordFor } from "../../parts/status.js";
 import { text } from "../../text/run.js";
-import { past, present } from "./past.js";
+import { present, still } from "./past.js";
 
 /** How many of its own intervals a producer may be silent before it is said. */
 const PATIENCE = 1.5;
@@ -14,12 +14,12 @@ const PATIENCE = 1.5;
 export function Silence({ state }) {
   const interval = state.heartbeat_interval;
   if (state.status === "lost" && state.silence) {
-    return html`<p class="sign-box" data-status="lost" role="status"><${Icon} name="lost" /><span>
+    return html`<p class="sign-box" data-status="lost"><${Icon} name="lost" /><span>
       <strong>${text.silence.lost(since(state.silence.since))}.</strong>
       ${interval ? ` ${text.silence.lostDetail(wordFor(state.silence.was).toLowerCase(), duration(interval))}` : null}
     </span></p>`;
   }
-  if (!interval || state.ended_at || !state.started_at || past.value) return null;
+  if (!interval || state.ended_at || !state.started_at || still.value !== null) return null;
   const silent = (present.value - moment(state.last_seen)) / 1000;
   if (!(silent > interval * PATIENCE)) return null;
   return html`<p class="sign-box" data-status="lost"><${Icon} name="lost" />

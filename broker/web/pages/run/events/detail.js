@@ -17,8 +17,8 @@ export function EventDetail({ event, patch }) {
   const copy = () =>
     navigator.clipboard?.writeText(location.href).then(() => toast(common.copied), () => {});
   return html`<div class="event-detail">
-    <section><h3>${words.raw}</h3><pre tabindex="0" class="wrap">${json(event)}</pre></section>
-    <section><h3>${words.changed}</h3>
+    <section><h2>${words.raw}</h2><pre tabindex="0" class="wrap">${json(event)}</pre></section>
+    <section><h2>${words.changed}</h2>
       ${patch === undefined ? html`<p class="muted">${words.notKept}</p>`
         : changes(patch) ? html`<pre tabindex="0" class="wrap">${json(patch)}</pre>`
         : html`<p class="muted">${words.nothing}</p>`}</section>

@@ -9,7 +9,7 @@ import { text } from "../../../text/run.js";
 import { Traces } from "../problem.js";
 import { nameOf } from "../times.js";
 import { Tree } from "../tree.js";
-import { StepBar, Took, amountOf } from "./row.js";
+import { StepBar, Took, amountOf, noteOf } from "./row.js";
 
 /** @param {{id: string, state: any}} props */
 export function StepDetails({ id, state }) {
@@ -21,8 +21,7 @@ export function StepDetails({ id, state }) {
       ${step.attempt > 1 && html`<span class="tag">${words.attempt} ${step.attempt}</span>`}</p>
     <${StepBar} id=${id} step=${step} />
     ${amountOf(step) && html`<p class="numbers">${amountOf(step)}</p>`}
-    ${step.error && html`<section class="problem"><h3><${Icon} name="failed" /><span class="wrap">${step.error.type ?? text.problem.title}</span></h3>
-      <p class="problem-message wrap">${step.error.message}</p><${Traces} error=${step.error} /></section>`}
+    ${step.error && html`<${StepProblem} step=${step} />`}
     ${step.message && html`<p class="wrap">${step.message}</p>`}
     ${step.cached && html`<p class="muted">${words.cached}</p>`}
     <p><a class="button" href=${addressWith({ tab: "logs", step: id })}>${words.logs}</a></p>
@@ -37,6 +36,17 @@ export function StepDetails({ id, state }) {
     ${step.outputs && html`<section><h3>${words.outputs}</h3><${Tree} value=${step.outputs} /></section>`}
     ${step.metadata && html`<section><h3>${words.metadata}</h3><${Tree} value=${step.metadata} /></section>`}
   </div>`;
+}
+
+/** @param {{step: any}} props */
+function StepProblem({ step }) {
+  const { error } = step;
+  const { bad } = noteOf(step);
+  return html`<section class="problem" data-old=${bad ? undefined : ""}>
+    ${!bad && html`<p class="muted">${text.steps.earlier}</p>`}
+    <h3><${Icon} name="failed" /><span class="wrap">${error.type ?? text.problem.title}</span></h3>
+    <p class="problem-message wrap">${error.message}</p><${Traces} error=${error} />
+  </section>`;
 }
 
 /** @param {{name: string, children?: any}} props nothing where there is nothing to say */

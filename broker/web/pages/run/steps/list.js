@@ -57,7 +57,7 @@ export function StepList({ state }) {
     return html`<${StepLine} key=${row.key} row=${row} state=${state} chosen=${row.id === chosen} walked=${walked} dom=${dom}
       onChoose=${() => choose(index)} onTurn=${(/** @type {boolean} */ open) => turn(index, open)} />`;
   };
-  return html`<div class="steps-list card">
+  return html`<div class="steps-list card" data-flat=${family.children.size ? undefined : ""}>
     <div class="steps-tools">
       <label class="search"><${Icon} name="search" /><span class="hidden">${text.steps.filter}</span>
         <input ref=${input} type="search" placeholder=${text.steps.filter} value=${words}

@@ -26,6 +26,16 @@ export function amountOf(step) {
   return `${number(step.current)}/${step.total_final === false ? "≥" : ""}${number(step.total)}${measure}`;
 }
 
+/**
+ * What a step says. Why an earlier attempt failed counts no more once the step has ended well.
+ *
+ * @param {any} step
+ */
+export function noteOf(step) {
+  const bad = Boolean(step.error) && (step.status === "failed" || step.status === "retrying");
+  return { bad, note: bad ? step.error.message ?? step.error.type : step.message };
+}
+
 /** How long a step has taken, counting. @param {{step: any, state: any}} props */
 export function Took({ step, state }) {
   const seconds = stepTook(step, state, present.value);
@@ -51,7 +61,7 @@ export function StepBar({ id, step }) {
  */
 export function StepLine({ row, state, chosen, walked, dom, onChoose, onTurn }) {
   const { id, step, depth, open, below } = row;
-  const note = step.error?.message ?? step.error?.type ?? step.message;
+  const { note, bad } = noteOf(step);
   return html`<div
     id=${dom} class="step-row" role="treeitem" aria-level=${depth + 2} aria-expanded=${open} aria-selected=${chosen}
     data-status=${step.status} data-walked=${walked ? "" : undefined} onClick=${onChoose}
@@ -67,7 +77,7 @@ export function StepLine({ row, state, chosen, walked, dom, onChoose, onTurn }) 
     </span>
     <span class="step-bar"><${StepBar} id=${id} step=${step} /></span>
     <span class="step-amount numbers clip">${below ? childrenOf(below) : amountOf(step)}</span>
-    <span class=${`step-note clip ${step.error ? "bad" : ""}`} title=${note}>${note}</span>
+    <span class=${`step-note clip ${bad ? "bad" : ""}`} title=${note}>${note}</span>
     <span class="step-took"><${Took} step=${step} state=${state} /></span>
   </div>`;
 }

@@ -6,7 +6,7 @@ import { Icon } from "../../../parts/icons.js";
 import { wordFor } from "../../../parts/status.js";
 import { text } from "../../../text/run.js";
 import { isActive, nameOf } from "../times.js";
-import { StepBar, Took, amountOf } from "./row.js";
+import { StepBar, Took, amountOf, noteOf } from "./row.js";
 
 /** @param {{state: any, ids: string[]}} props */
 export function Stepper({ state, ids }) {
@@ -22,7 +22,7 @@ export function Stepper({ state, ids }) {
 /** @param {{id: string, step: any, state: any, isCurrent: boolean, near: boolean, chosen: boolean}} props */
 function Stage({ id, step, state, isCurrent, near, chosen }) {
   const { status } = step;
-  const note = step.error?.message ?? step.error?.type ?? step.message;
+  const { note, bad } = noteOf(step);
   const amount = amountOf(step);
   return html`<li class="stage" data-status=${status} data-near=${near ? "" : undefined} aria-current=${isCurrent ? "step" : undefined}>
     <span class="stage-mark" data-status=${status}><${Icon} name=${status} /></span>
@@ -34,7 +34,7 @@ function Stage({ id, step, state, isCurrent, near, chosen }) {
       <p class="stage-facts"><${Took} step=${step} state=${state} />
         ${amount && html`<span class="numbers clip">${amount}</span>`}
         ${step.attempt > 1 && html`<span class="tag">${text.steps.attempt} ${step.attempt}</span>`}</p>
-      ${note && html`<p class=${`stage-note wrap ${step.error ? "bad" : ""}`}>${note}</p>`}
+      ${note && html`<p class=${`stage-note wrap ${bad ? "bad" : ""}`}>${note}</p>`}
     </div>
   </li>`;
 }

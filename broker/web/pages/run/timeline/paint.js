@@ -7,6 +7,8 @@ const THIN = 6;
 /** Pixels that a shape has at least, so that what was short is seen. */
 const LEAST = 2;
 
+const FONT = "600 11px system-ui, sans-serif";
+
 const STATUSES = ["queued", "running", "retrying", "paused", "completed", "failed", "cancelled", "skipped", "pending", "lost"];
 
 /** @typedef {Record<string, string>} Colours */
@@ -44,6 +46,8 @@ export function paint(canvas, { lanes, top, width, height, x, marks, gaps, now, 
   if (!draw) return;
   draw.setTransform(ratio, 0, 0, ratio, 0, 0);
   draw.clearRect(0, 0, width, height);
+  draw.font = FONT;
+  draw.textBaseline = "middle";
   draw.fillStyle = colours.line;
   for (const mark of marks) draw.fillRect(Math.round(mark), 0, 1, height);
   for (const { from, to } of gaps) stripes(draw, from, 0, Math.max(LEAST, to - from), height, colours.muted, 0.28);

@@ -39,7 +39,7 @@ export default function TimelineTab({ run, state }) {
     else changed.add(lane.id);
     setFolded(changed);
   };
-  return html`<${Beside} state=${state}><div class="timeline card">
+  return html`<${Beside} state=${state}><div class="timeline card" data-flat=${family.children.size ? undefined : ""}>
     <${Tools} wishes=${wishes} wish=${(/** @type {any} */ changed) => setWishes({ ...wishes, ...changed })} sight=${sight} live=${live} />
     ${lanes.length === 1 && (wishes.words || wishes.show !== "all") && html`<p class="muted time-note">${text.timeline.nothing}</p>`}
     ${wishes.table

@@ -35,7 +35,7 @@ export function Tools({ wishes, wish, sight, live }) {
     <label class="check"><input type="checkbox" checked=${wishes.table}
       onChange=${(/** @type {any} */ event) => wish({ table: event.currentTarget.checked })} />${words.table}</label>
     ${!wishes.table && html`<div class="time-zoom" role="group" aria-label=${`${words.zoomIn}, ${words.zoomOut}`}>
-      ${live && (sight.follows ? html`<span class="muted">${words.following}</span>` : html`<button onClick=${sight.last}>${words.now}</button>`)}
+      ${live && (sight.follows ? html`<span class="muted time-follows">${words.following}</span>` : html`<button onClick=${sight.last}>${words.now}</button>`)}
       <${Tool} icon="back" label=${words.earlier} off=${sight.whole} act=${() => sight.move(-MOVE)} />
       <${Tool} icon="minus" label=${words.zoomOut} off=${sight.whole} act=${() => sight.zoom(1 / NEARER)} />
       <${Tool} icon="plus" label=${words.zoomIn} act=${() => sight.zoom(NEARER)} />

@@ -1,0 +1,28 @@
+/**
+ * Steps that nobody will hear of again: their run has ended, or is lost, and they still count as
+ * running. They must not look as if they went on.
+ */
+
+import { useMemo } from "../../vendor/preact.js";
+import { ENDED } from "../../parts/status.js";
+import { isActive } from "./times.js";
+
+/**
+ * The state with such steps told apart: `unknown` where the run ended without them, `lost` while
+ * its producer is silent.
+ *
+ * @param {any} state
+ */
+export function useSettled(state) {
+  return useMemo(() => (state ? settled(state) : state), [state]);
+}
+
+/** @param {any} state */
+function settled(state) {
+  const status = ENDED.has(state.status) ? "unknown" : state.status === "lost" ? "lost" : null;
+  if (!status || !state.counts.running) return state;
+  const steps = Object.fromEntries(
+    Object.entries(state.steps).map(([id, step]) => [id, isActive(step) ? { ...step, status } : step]));
+  const { running, ...counts } = state.counts;
+  return { ...state, steps, counts: { ...counts, running: 0, [status]: running } };
+}
