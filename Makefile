@@ -16,8 +16,8 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # two pips must not write to one environment
 .SUFFIXES:
-.PHONY: help demo test test-web check check-lock check-web bench bench-smoke bench-peers format golden \
-	image lock schemas web clean
+.PHONY: help demo test test-web check check-k8s check-lock check-web bench bench-smoke bench-peers \
+	format golden image lock sbom schemas screenshots web clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -31,7 +31,7 @@ test: $(VENV)/.dev $(VENV)/.web  ## Run the tests (ARGS='-k cursor' narrows them
 test-web: $(VENV)/.dev  ## Run the tests of the dashboard's pure modules, without a browser
 	$(BIN)/node --test --no-warnings 'tests/web/*.test.js'
 
-check: $(VENV)/.dev check-lock check-web test-web  ## Check format, lint, imports, types, schemas, deploy/ and lock files
+check: $(VENV)/.dev check-lock check-k8s check-web test-web  ## Check format, lint, imports, types, schemas, deploy/ and lock files
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/lint-imports --no-logo
@@ -43,6 +43,10 @@ check: $(VENV)/.dev check-lock check-web test-web  ## Check format, lint, import
 
 check-lock: $(VENV)/.dev
 	$(BIN)/python -m pytest --quiet tests/test_packaging.py
+
+check-k8s: $(VENV)/.dev  ## Render k8s/ and check it, without a cluster
+	$(BIN)/yamllint --strict --config-file k8s/.yamllint k8s tools/k8s_check
+	$(BIN)/python -m tools.k8s_check
 
 check-web: $(VENV)/.web
 	cd tools/web && $(NODE) npx --no-install tsc --project tsconfig.json
@@ -80,6 +84,15 @@ lock: $(VENV)/.dev  ## Regenerate requirements/ from pyproject.toml (UPGRADE=1 t
 	$(COMPILE) pyproject.toml --extra embedded --extra langgraph -c requirements/dev.txt -o requirements/demo.txt
 	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/image.txt
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
+	$(COMPILE) tools/go.in -o tools/go.txt
+
+screenshots: $(VENV)/.web  ## Take pictures of every page of the dashboard into docs/screenshots/
+	$(BIN)/python -m tools.screenshots
+
+sbom: $(VENV)/.dev  ## Write the image's bill of materials to build/sbom.json
+	@mkdir -p build
+	PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements requirements/image.txt --pyproject pyproject.toml \
+		--mc-type application --output-reproducible --of JSON -o build/sbom.json
 
 image:  ## Build the container image of the gateway (needs docker)
 	docker build --file deploy/Dockerfile --tag progress-broker:local .

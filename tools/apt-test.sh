@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need and PyPI does not have: nginx, haproxy, caddy, Chromium, curl and
-# Prometheus. Does nothing where all of it is there. Starts no service.
+# Installs what the tests need and PyPI does not have: nginx, haproxy, caddy, Chromium, curl, openssl
+# and Prometheus. Does nothing where all of it is there. Starts no service.
 set -euo pipefail
 
 missing=()
@@ -8,6 +8,7 @@ command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
 command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || missing+=(haproxy)
 command -v caddy >/dev/null || missing+=(caddy)
 command -v curl >/dev/null || missing+=(curl)
+command -v openssl >/dev/null || missing+=(openssl)
 command -v promtool >/dev/null || missing+=(prometheus)
 command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null ||
     missing+=(chromium-headless-shell)
