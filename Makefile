@@ -17,7 +17,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 .NOTPARALLEL:  # two pips must not write to one environment
 .SUFFIXES:
 .PHONY: help demo test test-web check check-k8s check-lock check-web bench bench-smoke bench-peers \
-	format golden image lock sbom schemas screenshots web clean
+	dashboards format golden image lock pictures sbom schemas screenshots web clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,7 @@ check: $(VENV)/.dev check-lock check-k8s check-web test-web  ## Check format, li
 	$(BIN)/mypy
 	$(BIN)/progress-broker schema --check
 	$(BIN)/python tools/metrics_page.py --check
+	$(BIN)/python -m tools.observability --check
 	$(BIN)/hadolint deploy/Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
 
@@ -85,6 +86,12 @@ lock: $(VENV)/.dev  ## Regenerate requirements/ from pyproject.toml (UPGRADE=1 t
 	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/image.txt
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) tools/go.in -o tools/go.txt
+
+dashboards: $(VENV)/.dev  ## Write Grafana's dashboards and the rules of the objectives, also for Kubernetes
+	$(BIN)/python -m tools.observability
+
+pictures: $(VENV)/.dev  ## Draw docs/pictures/ over a real run (needs prometheus, 4 minutes)
+	$(BIN)/python -m tools.pictures
 
 screenshots: $(VENV)/.web  ## Take pictures of every page of the dashboard into docs/screenshots/
 	$(BIN)/python -m tools.screenshots
