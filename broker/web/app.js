@@ -3,6 +3,7 @@
 import { html, render, useEffect, useState } from "./vendor/preact.js";
 import { path } from "./core/route.js";
 import "./core/theme.js";
+import { useArrival } from "./parts/arrival.js";
 import { Guard, NotFound, Page } from "./parts/page.js";
 import { common } from "./text/common.js";
 
@@ -23,6 +24,7 @@ const PAGES = [
 const loaded = new WeakMap();
 
 function App() {
+  useArrival(path.value);
   const page = PAGES.find(({ at }) => at.test(path.value));
   if (!page) return html`<${Page}><${NotFound} /><//>`;
   const [, name] = /** @type {RegExpMatchArray} */ (path.value.match(page.at));

@@ -1,5 +1,6 @@
 """The dashboard of a real gateway in a real Chromium, driven by Playwright."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -101,3 +102,39 @@ async def violations(page: Page) -> list[str]:
 async def widest(page: Page) -> int:
     """How many pixels wide the page lays out, to see whether it scrolls sideways."""
     return int(await page.evaluate("document.documentElement.scrollWidth"))
+
+
+class Busiest:
+    """The longest task that a page's main thread has had."""
+
+    longest = 0.0
+    """Seconds of processor time: what other processes take meanwhile is none of the page's."""
+
+
+@asynccontextmanager
+async def busiest(page: Page) -> AsyncIterator[Busiest]:
+    """Measure the page's tasks while the block runs."""
+    browser = page.context.browser
+    assert browser is not None
+    found = Busiest()
+    await browser.start_tracing(
+        page=page, categories=["disabled-by-default-devtools.timeline", "__metadata"]
+    )
+    try:
+        yield found
+    finally:
+        events = json.loads(await browser.stop_tracing())["traceEvents"]
+    mains = {
+        (event["pid"], event["tid"])
+        for event in events
+        if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"
+    }
+    tasks = [
+        event["tdur"] / 1e6
+        for event in events
+        if event["name"].endswith("RunTask")
+        and "tdur" in event
+        and (event["pid"], event["tid"]) in mains
+    ]
+    assert tasks, "the browser traced no task"
+    found.longest = max(tasks)

@@ -1,11 +1,16 @@
 /** Requests to the gateway, and what it says when it refuses one (RFC 9457). */
 
+import { common } from "../text/common.js";
 import { heardFrom } from "./clock.js";
+import { isObject } from "./merge.js";
+
+/** Milliseconds that an answer, or the beginning of a long one, may take. */
+const WITHIN = 20_000;
 
 export class Refused extends Error {
   /**
    * @param {number} status of HTTP; 0 where there was no answer
-   * @param {string} name of the problem: `run-not-found`, `poll-rate`, …; `unreachable`, `nonsense`
+   * @param {string} name of the problem: `run-not-found`, `poll-rate`, …; `unreachable`, `late`, `nonsense`, `cut`
    * @param {string} detail
    * @param {number | null} retryAfter seconds
    */
@@ -25,13 +30,8 @@ export class Refused extends Error {
  * @returns {Promise<any>}
  */
 export async function get(path, signal) {
-  const response = await asked(path, { headers: { Accept: "application/json" }, signal });
-  try {
-    return await response.json();
-  } catch (error) {
-    if (signal?.aborted) throw error;
-    throw new Refused(response.status, "nonsense", "the answer is no JSON");
-  }
+  // What the browser kept would say the time of then, and the clock learns from it.
+  return read(path, { headers: { Accept: "application/json" }, cache: "no-cache", signal });
 }
 
 /**
@@ -42,10 +42,7 @@ export async function get(path, signal) {
  * @returns {Promise<any>}
  */
 export async function post(path, body) {
-  const response = await asked(path, {
-    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
-  });
-  return response.json();
+  return read(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 }
 
 /**
@@ -57,7 +54,9 @@ export async function post(path, body) {
  * @returns {AsyncGenerator<any[]>}
  */
 export async function* lines(path, signal) {
-  const response = await asked(path, { headers: { Accept: "application/x-ndjson" }, signal });
+  const answer = await asked(path, { headers: { Accept: "application/x-ndjson" }, signal });
+  answer.inTime();
+  const { response } = answer;
   const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
   const decoder = new TextDecoder();
   let rest = "";
@@ -66,45 +65,73 @@ export async function* lines(path, signal) {
       const { done, value } = await reader.read();
       const parts = (rest + decoder.decode(value, { stream: !done })).split("\n");
       rest = /** @type {string} */ (parts.pop());
+      if (done && rest) parts.push(rest);
       if (parts.length) yield parts.filter(Boolean).map((line) => JSON.parse(line));
       if (done) break;
     }
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Refused(response.status, "cut", "the answer broke off");
+    throw new Refused(response.status, "cut", common.answers.cut);
   } finally {
     reader.cancel().catch(() => {});
   }
-  if (rest) yield [JSON.parse(rest)];
 }
 
 /** @param {string} id */
 export const encoded = (id) => encodeURIComponent(id);
 
 /**
+ * The object that an answer holds.
+ *
+ * @param {string} path
+ * @param {RequestInit} init
+ */
+async function read(path, init) {
+  const { response, failed, inTime } = await asked(path, init);
+  let body;
+  try {
+    body = await response.json();
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new Refused(response.status, "nonsense", common.answers.nonsense);
+    throw failed(error);
+  } finally {
+    inTime();
+  }
+  if (isObject(body)) return body;
+  throw new Refused(response.status, "nonsense", common.answers.nonsense);
+}
+
+/**
+ * An answer that has begun; `failed` tells why it did not go on, `inTime` that it has come.
+ *
  * @param {string} path
  * @param {RequestInit} init
  */
 async function asked(path, init) {
-  let response;
-  try {
-    response = await fetch(path, { credentials: "same-origin", ...init });
-  } catch (error) {
-    if (init.signal?.aborted) throw error;
-    throw new Refused(0, "unreachable", "the gateway does not answer");
-  }
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), WITHIN);
+  const inTime = () => clearTimeout(timer);
+  /** @param {unknown} error */
+  const failed = (error) => {
+    inTime();
+    if (init.signal?.aborted) return error;
+    return late.signal.aborted ? new Refused(0, "late", common.answers.late)
+      : new Refused(0, "unreachable", common.answers.unreachable);
+  };
+  const signal = init.signal ? AbortSignal.any([init.signal, late.signal]) : late.signal;
+  const response = await fetch(path, { credentials: "same-origin", ...init, signal }).catch((error) => {
+    throw failed(error);
+  });
   heardFrom(response.headers.get("Date"));
-  if (!response.ok) throw await refusal(response);
-  return response;
+  if (response.ok) return { response, failed, inTime };
+  throw await refusal(response).finally(inTime);
 }
 
 /** @param {Response} response */
 async function refusal(response) {
   const retryAfter = Number(response.headers.get("Retry-After")) || null;
-  try {
-    const { type, detail, title } = await response.json();
-    return new Refused(response.status, String(type).split(":").pop() ?? "", detail ?? title, retryAfter);
-  } catch {
-    return new Refused(response.status, "nonsense", `it answered ${response.status}`, retryAfter);
-  }
+  const problem = await response.json().catch(() => null);
+  const { type, detail, title } = isObject(problem) ? problem : {};
+  if (typeof type !== "string") return new Refused(response.status, "nonsense", common.answers.failed(response.status), retryAfter);
+  return new Refused(response.status, type.split(":").pop() ?? "", String(detail ?? title ?? type), retryAfter);
 }

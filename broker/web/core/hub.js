@@ -65,7 +65,9 @@ export class Hub {
     const stop = folds ? this._join(request, tell) : this.wire.watch(request, tell);
     return () => {
       stop();
-      if (!this.busy) this._lingering = setTimeout(() => this.busy || this.wire.rest(), LINGER);
+      if (this.busy) return;
+      clearTimeout(this._lingering);
+      this._lingering = setTimeout(() => this.busy || this.wire.rest(), LINGER);
     };
   }
 
@@ -103,8 +105,10 @@ export class Hub {
     /** @type {import("./wire.js").Wire["watch"]} */
     const watch = this.wire.watch.bind(this.wire);
     shared.stop = watch(shared.request, (told) => {
-      if (told.type === "hello") shared.hello = told;
-      else if (told.type === "snapshot" || told.type === "patch") {
+      if (told.type === "hello") {
+        shared.hello = told;
+        shared.last = null;
+      } else if (told.type === "snapshot" || told.type === "patch") {
         shared.state = told.state;
         shared.last = null;
       } else shared.last = told;
@@ -172,8 +176,9 @@ class Page {
         this.port.postMessage({ key, told: rest });
       });
     } else if (!wanted && watch.stop) {
-      watch.stop();
+      const { stop } = watch;
       watch.stop = null;
+      stop();
     }
   }
 

@@ -4,10 +4,12 @@
  */
 
 import { signal } from "../vendor/preact.js";
+import { common } from "../text/common.js";
 import { Refused, encoded, get } from "./api.js";
 import { stop as stopClock } from "./clock.js";
 import { Hub } from "./hub.js";
 import { merge } from "./merge.js";
+import { worthAsking } from "./subscription.js";
 
 /** Milliseconds between two changes of what is drawn: ten a second are live to the eye. */
 const DRAWN_EVERY = 100;
@@ -22,6 +24,7 @@ const watches = new Map();
 let next = 1;
 
 const port = joined();
+if (document.hidden) port.postMessage({ op: "rest", resting: true });
 port.onmessage = (/** @type {MessageEvent} */ event) => {
   const { connection: changed, key, told } = event.data;
   if (!changed) {
@@ -35,7 +38,8 @@ port.onmessage = (/** @type {MessageEvent} */ event) => {
 document.addEventListener("visibilitychange", () =>
   port.postMessage({ op: "rest", resting: document.hidden }));
 addEventListener("online", () => hurry());
-addEventListener("pagehide", () => port.postMessage({ op: "rest", resting: true }));
+// A page that the browser keeps for "back" only rests.
+addEventListener("pagehide", ({ persisted }) => port.postMessage(persisted ? { op: "rest", resting: true } : { op: "bye" }));
 addEventListener("pageshow", () => port.postMessage({ op: "rest", resting: document.hidden }));
 
 /** Try to connect at once. */
@@ -80,13 +84,17 @@ export function follow(request, options) {
   let latest = { standing: "loading", state: undefined, heardAt: Date.now(), problem: null };
   const shown = signal(latest);
   let drawnAt = 0;
+  /** What was made since the last drawing. @type {WeakSet<object>} */
+  let undrawn = new WeakSet();
   let timer = 0;
   let asking = 0;
   let end = () => {};
+  let stopped = false;
 
   const draw = () => {
     timer = 0;
     drawnAt = performance.now();
+    undrawn = new WeakSet();
     shown.value = latest;
   };
   /** @param {Partial<Shown>} changed */
@@ -101,27 +109,34 @@ export function follow(request, options) {
   };
   /** @param {import("./wire.js").Told} told */
   const heard = (told) => {
-    if (told.type === "snapshot") change({ standing: "live", state: told.data, problem: null });
-    else if (told.type === "patch") change({ state: merge(latest.state, told.data) });
+    if (told.type === "hello" && told.data?.resumed && latest.state) change({ standing: "live", problem: null });
+    else if (told.type === "snapshot") change({ standing: "live", state: told.data, problem: null });
+    else if (told.type === "patch") change({ standing: "live", state: merge(latest.state, told.data, undrawn), problem: null });
     else if (told.type === "end") {
       change({ standing: "ended" });
       asking = window.setTimeout(askIfItGoesOn, ASKED_AGAIN);
     } else if (told.type === "error") {
       change({ standing: "refused", problem: refusal(told.data) });
-      asking = window.setTimeout(begin, (told.data.retry_after ?? ASKED_AGAIN / 1000) * 1000);
+      if (worthAsking(told.data)) asking = window.setTimeout(begin, ASKED_AGAIN);
     }
   };
   const askIfItGoesOn = async () => {
-    asking = window.setTimeout(askIfItGoesOn, ASKED_AGAIN);
-    if (document.hidden || !("run" in request)) return;
-    const state = await get(`/v1/runs/${encoded(request.run)}`).catch(() => null);
-    if (state && state.cursor !== latest.state?.cursor) begin();
+    let pause = ASKED_AGAIN;
+    if (!document.hidden && "run" in request) {
+      const state = await get(`/v1/runs/${encoded(request.run)}`).catch((problem) => {
+        pause = Math.max(pause, (problem.retryAfter ?? 0) * 1000);
+      });
+      if (stopped) return;
+      if (state && state.cursor !== latest.state?.cursor) return begin();
+    }
+    asking = window.setTimeout(askIfItGoesOn, pause);
   };
   begin();
   return {
     shown,
     again: begin,
     stop: () => {
+      stopped = true;
       clearTimeout(timer);
       clearTimeout(asking);
       end();
@@ -131,7 +146,8 @@ export function follow(request, options) {
 
 /** @param {any} data */
 function refusal(data) {
-  return new Refused(data.status ?? 0, data.name ?? "", data.detail ?? "", data.retry_after ?? null);
+  const { status = 0, name = "", detail = "", retry_after: retryAfter = null } = data ?? {};
+  return new Refused(status, name, name === "too-long" ? common.answers.tooLong : detail, retryAfter);
 }
 
 /** The way to the hub: in the SharedWorker where browsers have one, else in this page. */

@@ -4,8 +4,8 @@ import { signal } from "../vendor/preact.js";
 
 /** Whether there is room for one thing beside another. */
 export const narrow = matching("(max-width: 820px)");
-/** Whether the person asked for nothing to move. */
-export const calm = matching("(prefers-reduced-motion: reduce)");
+/** Whether it is pointed at with fingers. */
+export const coarse = matching("(pointer: coarse)");
 
 /**
  * Whether a media query holds, as it changes.

@@ -1,6 +1,8 @@
 /** Where the person is: the address bar is the only place that says so. */
 
 import { computed, signal } from "../vendor/preact.js";
+import { keep, restore } from "./scroll.js";
+import "./version.js";
 
 const address = signal(here());
 
@@ -19,6 +21,7 @@ export const hash = computed(() => address.value.hash.slice(1));
  */
 export function go(to, { replace = false } = {}) {
   if (to === location.pathname + location.search + location.hash) return;
+  if (!replace) keep();
   history[replace ? "replaceState" : "pushState"](null, "", to);
   const before = address.value.pathname;
   address.value = here();
@@ -43,7 +46,11 @@ function here() {
   return new URL(location.href);
 }
 
-addEventListener("popstate", () => (address.value = here()));
+restore();
+addEventListener("popstate", () => {
+  address.value = here();
+  restore();
+});
 addEventListener("hashchange", () => (address.value = here()));
 addEventListener("click", (event) => {
   if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey)

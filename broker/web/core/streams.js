@@ -2,18 +2,27 @@
  * What a WebSocket does, over event streams: for networks whose proxies let no WebSocket pass. It
  * speaks as one to `Wire`, and opens an event stream (docs/api.md) for each subscription.
  *
- * Browsers allow six connections to a host over HTTP/1.1: more subscriptions wait for their turn.
+ * Browsers allow six connections to a host over HTTP/1.1. Pages need some to load: of more than
+ * AT_ONCE subscriptions, each is heard for a while and then makes room for the next.
  */
+
+import { Turns } from "./turns.js";
 
 /** Milliseconds in which something has to be heard of a stream; heartbeats come more often. */
 const SILENCE = 40_000;
 /** Milliseconds before a stream that was ended cleanly is opened again. */
 const PAUSE = 1_000;
+const AT_ONCE = 3;
+/** Milliseconds that a stream is heard while others wait. */
+const TURN = 3_000;
+
+const SPOKEN = new Set(["hello", "snapshot", "patch", "end", "log"]);
 
 class Stream {
   constructor() {
     this.abort = new AbortController();
-    this.heardAt = Date.now();
+    /** Nothing while it waits for its turn. @type {number | null} */
+    this.heardAt = null;
     this.cursor = "";
     this.over = false;
   }
@@ -33,8 +42,9 @@ export class StreamSocket {
     this.onclose = null;
     /** @type {Map<any, Stream>} */
     this._streams = new Map();
-    // Whether the gateway is there is only known by asking it something small.
-    fetch(`${this._base}/runs?limit=1`).then(() => this._opened(), () => this._lost());
+    this._turns = new Turns(AT_ONCE, TURN);
+    this._closed = new AbortController();
+    void this._begin();
   }
 
   /** @param {string} text a message of docs/websocket.md */
@@ -51,19 +61,31 @@ export class StreamSocket {
 
   close() {
     this.readyState = WebSocket.CLOSED;
+    this._closed.abort();
     for (const id of [...this._streams.keys()]) this._end(id);
   }
 
-  _opened() {
+  /** Whether the gateway is there is only known by asking it something small. */
+  async _begin() {
+    try {
+      const { signal } = this._closed;
+      const response = await fetch(`${this._base}/runs?limit=1`, { headers: { Accept: "application/json" }, signal });
+      if (!response.ok || typeof (await response.json()) !== "object") throw new Error();
+    } catch {
+      this._lost();
+      return;
+    }
     if (this.readyState !== WebSocket.CONNECTING) return;
     this.readyState = WebSocket.OPEN;
     this.onopen?.();
+    this._say({ type: "hello" });
   }
 
-  _lost() {
+  /** @param {string} [reason] */
+  _lost(reason = "") {
     if (this.readyState === WebSocket.CLOSED) return;
     this.close();
-    this.onclose?.({ code: 1006, reason: "" });
+    this.onclose?.({ code: 1006, reason });
   }
 
   /** @param {any} id */
@@ -84,20 +106,44 @@ export class StreamSocket {
   async _follow(stream, { id, run, list, cursor, op: _op, ...rest }) {
     stream.cursor = cursor ?? "";
     const name = { ...(list === undefined ? { run } : { list }), id };
+    const path = () => address(this._base, run, list, stream.cursor ? { ...rest, tail: undefined } : rest);
     while (!stream.over && !stream.abort.signal.aborted) {
+      const turn = await this._turns.take(stream.abort.signal);
       try {
-        const response = await fetch(address(this._base, run, list, rest), {
-          headers: { Accept: "text/event-stream", ...(stream.cursor && { "Last-Event-ID": stream.cursor }) },
-          signal: stream.abort.signal,
-        });
-        if (response.status === 204) return this._say({ type: "end", ...name });
-        if (!response.ok || !response.body) return this._say({ type: "error", ...name, data: await refusal(response) });
-        await this._read(stream, response.body, name);
-      } catch {
-        if (!stream.abort.signal.aborted) this._lost();
-        return;
+        if (!stream.abort.signal.aborted) await this._listen(stream, path(), name, turn.signal);
+      } catch (error) {
+        if (!turn.signal.aborted) return this._lost(error instanceof Nonsense ? "nonsense" : "");
+      } finally {
+        stream.heardAt = null;
+        turn.end();
       }
-      await new Promise((resolve) => setTimeout(resolve, PAUSE));
+      if (!turn.signal.aborted) await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    }
+  }
+
+  /**
+   * Open a stream and pass on what it says, until it ends. Raises Nonsense where it is none.
+   *
+   * @param {Stream} stream
+   * @param {string} path
+   * @param {object} name
+   * @param {AbortSignal} signal
+   */
+  async _listen(stream, path, name, signal) {
+    stream.heardAt = Date.now();
+    const headers = { Accept: "text/event-stream", ...(stream.cursor && { "Last-Event-ID": stream.cursor }) };
+    const response = await fetch(path, { headers, signal });
+    if (response.status === 204) {
+      stream.over = true;
+      this._say({ type: "end", ...name });
+    } else if (!response.ok) {
+      const data = await refusal(response);
+      stream.over = true;
+      this._say({ type: "error", ...name, data });
+    } else {
+      const type = response.headers.get("Content-Type") ?? "";
+      if (!response.body || !type.startsWith("text/event-stream")) throw new Nonsense();
+      await this._read(stream, response.body, name);
     }
   }
 
@@ -128,10 +174,11 @@ export class StreamSocket {
   }
 }
 
-const SPOKEN = new Set(["hello", "snapshot", "patch", "end", "log"]);
+/** An answer that the gateway does not give. */
+class Nonsense extends Error {}
 
 /** @param {Stream} stream */
-const alive = (stream) => stream.over || Date.now() - stream.heardAt < SILENCE;
+const alive = (stream) => stream.over || stream.heardAt === null || Date.now() - stream.heardAt < SILENCE;
 
 /**
  * @param {string} base
@@ -155,12 +202,17 @@ function fields(frame) {
     else if (line.startsWith("id: ")) id = line.slice(4);
     else if (line.startsWith("data: ")) text += line.slice(6);
   }
-  return { event, id, data: text ? JSON.parse(text) : undefined };
+  try {
+    return { event, id, data: text ? JSON.parse(text) : undefined };
+  } catch {
+    throw new Nonsense();
+  }
 }
 
-/** @param {Response} response */
+/** What a problem says. Raises Nonsense where the answer is none. @param {Response} response */
 async function refusal(response) {
-  const problem = await response.json().catch(() => ({}));
+  const problem = await response.json().catch(() => null);
+  if (typeof problem?.type !== "string") throw new Nonsense();
   const retry = Number(response.headers.get("Retry-After")) || undefined;
-  return { ...problem, name: String(problem.type ?? "").split(":").pop(), retry_after: retry };
+  return { ...problem, name: problem.type.split(":").pop(), retry_after: retry };
 }

@@ -3,8 +3,8 @@
  * by itself and continues where each subscription was. docs/websocket.md says what is spoken.
  */
 
-import { merge } from "./merge.js";
 import { StreamSocket } from "./streams.js";
+import { Subscription, read } from "./subscription.js";
 
 /** @typedef {"idle" | "connecting" | "open" | "lost" | "refused"} Standing `idle`: nothing is watched */
 /**
@@ -12,7 +12,8 @@ import { StreamSocket } from "./streams.js";
  * @property {Standing} standing
  * @property {number} since when this standing began, in milliseconds
  * @property {number} [retryAt] when the next try is made
- * @property {string} [reason] what the gateway said as it closed
+ * @property {number} [code] with which it was closed, where it was refused
+ * @property {string} [reason] what the gateway said as it closed; `nonsense` and `silent` are said here
  */
 /** @typedef {{run: string, view?: string, cursor?: string, [member: string]: any}} RunRequest */
 /** @typedef {{list: string}} ListRequest */
@@ -27,6 +28,13 @@ import { StreamSocket } from "./streams.js";
 
 const FIRST_PAUSE = 250;
 const LONGEST_PAUSE = 10_000;
+/** Milliseconds in which a connection has to open, and that it has to stand until pauses are short again. */
+const OPEN_WITHIN = 10_000;
+const STOOD = 10_000;
+/** Characters of a message that the gateway surely takes: a longer one would end the connection for all. */
+const LONGEST = 4_000;
+/** Seconds before a subscription that was interrupted is asked for again. */
+const AGAIN = { least: 0.5, most: 60, unsaid: 1 };
 /** Milliseconds between pings, and what an answer may take before the connection counts as lost. */
 const PING_EVERY = 10_000;
 const PONG_WITHIN = 6_000;
@@ -34,38 +42,6 @@ const PONG_WITHIN = 6_000;
 const FAILURES = 3;
 /** Close codes after which the same would only be refused again. */
 const FINAL = new Set([1002, 1003, 1007, 1009, 4400, 4401, 4429]);
-
-class Subscription {
-  /**
-   * @param {number} id
-   * @param {Request} request
-   * @param {(told: Told) => void} tell
-   */
-  constructor(id, request, tell) {
-    this.id = id;
-    this.request = request;
-    this.tell = tell;
-    /** @type {string | undefined} */
-    this.cursor = "cursor" in request ? request.cursor : undefined;
-    /** What snapshot and patches add up to. @type {any} */
-    this.state = undefined;
-    this.over = false;
-    /** @type {any} */
-    this.retry = undefined;
-  }
-
-  get folds() {
-    return "list" in this.request || (this.request.view ?? "state") === "state";
-  }
-
-  /** @param {any} message */
-  take(message) {
-    if (message.type === "snapshot") this.state = message.data;
-    else if (message.type === "patch") this.state = merge(this.state, message.data);
-    else if (message.type === "end") this.over = true;
-    if (message.cursor) this.cursor = message.cursor;
-  }
-}
 
 export class Wire {
   /**
@@ -82,6 +58,8 @@ export class Wire {
     this._failures = 0;
     /** Whether a WebSocket has ever passed through this network. */
     this._passes = false;
+    /** @type {any} */
+    this._patience = undefined;
     this._next = 1;
     /** @type {any} */
     this._timer = undefined;
@@ -115,7 +93,7 @@ export class Wire {
 
   /** Try at once: the person asked, or the network came back. */
   hurry() {
-    if (this._socket) return;
+    if (this._socket || !this._subscriptions.size) return;
     clearTimeout(this._timer);
     this._timer = undefined;
     this._failures = 0;
@@ -126,7 +104,8 @@ export class Wire {
   rest() {
     clearTimeout(this._timer);
     this._timer = undefined;
-    this._drop(1000);
+    if (this._socket) this._drop(1000);
+    else this._stand({ standing: "idle" });
   }
 
   _open() {
@@ -137,15 +116,22 @@ export class Wire {
     const { standing } = this.connection;
     if (standing === "refused" || standing === "idle") this._stand({ standing: "connecting" });
     const streams = !this._passes && this._failures >= FAILURES && this._failures % 2 === 1;
-    const socket = streams ? new StreamSocket(this._url) : new WebSocket(this._url);
+    let socket;
+    try {
+      socket = streams ? new StreamSocket(this._url) : new WebSocket(this._url);
+    } catch {
+      this._lost(1006, ""); // a page of https may not speak to a gateway of http
+      return;
+    }
     this._socket = socket;
+    this._patience = setTimeout(() => this._drop(4000, "silent"), OPEN_WITHIN);
     socket.onopen = () => {
-      this._failures = 0;
-      this._passes ||= !streams;
-      this._stand({ standing: "open" });
+      clearTimeout(this._patience);
+      this._patience = setTimeout(() => (this._failures = 0), STOOD);
       for (const subscription of this._subscriptions.values())
         if (!subscription.over) this._subscribe(subscription);
       this._pings = setInterval(() => this._ping(), PING_EVERY);
+      this._await(); // the gateway greets
     };
     socket.onmessage = (/** @type {{data: string}} */ event) => this._heard(event.data);
     socket.onclose = (/** @type {{code: number, reason: string}} */ event) => this._lost(event.code, event.reason);
@@ -155,29 +141,41 @@ export class Wire {
   _heard(text) {
     clearTimeout(this._overdue);
     this._overdue = undefined;
-    let message;
-    try {
-      message = JSON.parse(text);
-    } catch {
-      this._drop(4000, "the gateway spoke nonsense");
+    const message = read(text);
+    if (!message) {
+      this._drop(4000, "nonsense");
       return;
+    }
+    if (this.connection.standing !== "open") {
+      this._passes ||= !(this._socket instanceof StreamSocket);
+      this._stand({ standing: "open" });
     }
     const subscription = this._subscriptions.get(message.id);
     if (!subscription || message.type === "pong") return;
-    if (message.type === "error" && message.data?.name === "interrupted") {
-      this._again(subscription, message.data.retry_after ?? 1);
-      return;
-    }
-    if (message.type === "error") subscription.over = true;
+    if (message.type === "error" && !this._mended(subscription, message.data)) return;
     subscription.take(message);
     subscription.tell(subscription.folds ? { ...message, state: subscription.state } : message);
   }
 
   /**
+   * Ask again for what the gateway refuses for a time; whether the viewer has to know.
+   *
    * @param {Subscription} subscription
-   * @param {number} seconds
+   * @param {any} problem
    */
-  _again(subscription, seconds) {
+  _mended(subscription, { name, retry_after: seconds }) {
+    const interrupted = name === "interrupted";
+    if (seconds == null && !interrupted) subscription.over = true;
+    else this._again(subscription, Number(seconds ?? AGAIN.unsaid));
+    return !interrupted;
+  }
+
+  /**
+   * @param {Subscription} subscription
+   * @param {number} said seconds
+   */
+  _again(subscription, said) {
+    const seconds = Math.min(AGAIN.most, Math.max(AGAIN.least, said || AGAIN.unsaid));
     clearTimeout(subscription.retry);
     subscription.retry = setTimeout(() => {
       if (this._open() && this._subscriptions.has(subscription.id)) this._subscribe(subscription);
@@ -186,15 +184,26 @@ export class Wire {
 
   /** @param {Subscription} subscription */
   _subscribe(subscription) {
+    clearTimeout(subscription.retry);
     const { cursor: _first, ...request } = /** @type {any} */ (subscription.request);
     const cursor = subscription.folds && subscription.state === undefined ? undefined : subscription.cursor;
     if (cursor !== undefined) delete request.tail;
-    this._say({ op: "subscribe", id: subscription.id, ...request, ...(cursor && { cursor }) });
+    const message = { op: "subscribe", id: subscription.id, ...request, ...(cursor && { cursor }) };
+    if (JSON.stringify(message).length <= LONGEST) this._say(message);
+    else {
+      subscription.over = true;
+      queueMicrotask(() => subscription.tell({ type: "error", data: { name: "too-long" } }));
+    }
   }
 
   _ping() {
     this._say({ op: "ping", id: 0 });
-    this._overdue ??= setTimeout(() => this._drop(4000, "no answer"), PONG_WITHIN);
+    this._await();
+  }
+
+  /** Something has to be heard in a while. */
+  _await() {
+    this._overdue ??= setTimeout(() => this._drop(4000, "silent"), PONG_WITHIN);
   }
 
   /** @param {object} message */
@@ -223,6 +232,7 @@ export class Wire {
   _lost(code, reason) {
     this._socket = null;
     clearInterval(this._pings);
+    clearTimeout(this._patience);
     clearTimeout(this._overdue);
     this._overdue = undefined;
     if (code === 1000) {
@@ -230,7 +240,7 @@ export class Wire {
       return;
     }
     if (FINAL.has(code)) {
-      this._stand({ standing: "refused", reason: reason || String(code) });
+      this._stand({ standing: "refused", code, reason });
       return;
     }
     const longest = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** this._failures++);

@@ -9,9 +9,8 @@ const hub = new Hub(`${location.origin.replace(/^http/, "ws")}/v1/ws`);
   const asked = port.onmessage;
   port.onmessage = (message) => {
     // A port does not tell that its page is gone; the lock that the page holds as long as it
-    // lives does.
-    if (message.data.op === "alive")
-      navigator.locks.request(message.data.lock, () => page.gone());
+    // lives does. Pages of http without TLS have no locks: they say "bye".
+    if (message.data.op === "alive") void navigator.locks?.request(message.data.lock, () => page.gone());
     else asked?.call(port, message);
   };
 };

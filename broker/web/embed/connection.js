@@ -27,6 +27,7 @@ export function watch(server, request, tell, onConnection) {
   }
   const { wire, listeners } = shared;
   listeners.add(onConnection);
+  onConnection(wire.connection);
   const stop = wire.watch(request, tell);
   return () => {
     stop();

@@ -4,6 +4,7 @@
  */
 
 import { merge } from "../core/merge.js";
+import { worthAsking } from "../core/subscription.js";
 import { html, render } from "../vendor/preact.js";
 import { embed } from "../text/embed.js";
 import { HOME, watch } from "./connection.js";
@@ -29,6 +30,7 @@ export class LiveElement extends HTMLElement {
     this._stop = () => {};
     this._timer = 0;
     this._asking = 0;
+    this._waiting = false;
   }
 
   /** What to watch; nothing while the element does not say. @returns {import("../core/wire.js").Request | null} */
@@ -41,25 +43,38 @@ export class LiveElement extends HTMLElement {
     return null;
   }
 
-  /** Origin of the gateway. */
+  /** Origin of the gateway; nothing where the attribute names none. @returns {string | null | undefined} */
   get server() {
     const named = this.getAttribute("server");
-    return named ? new URL(named, document.baseURI).origin : HOME;
+    if (!named) return HOME;
+    const { protocol, origin } = URL.parse(named, document.baseURI) ?? {};
+    return protocol === "http:" || protocol === "https:" ? origin : null;
   }
 
   connectedCallback() {
-    this._begin();
+    this._soon();
   }
 
   disconnectedCallback() {
     this._stop();
+    this._stop = () => {};
     clearTimeout(this._timer);
     clearTimeout(this._asking);
     this._timer = 0;
   }
 
   attributeChangedCallback() {
-    if (this.isConnected) this._begin();
+    if (this.isConnected) this._soon();
+  }
+
+  /** Begin once all attributes are there: a browser tells of them one by one. */
+  _soon() {
+    if (this._waiting) return;
+    this._waiting = true;
+    queueMicrotask(() => {
+      this._waiting = false;
+      if (this.isConnected) this._begin();
+    });
   }
 
   /** Take what was told. @param {import("../core/wire.js").Told} told */
@@ -69,26 +84,27 @@ export class LiveElement extends HTMLElement {
   }
 
   _begin() {
-    this._stop();
+    const before = this._stop;
     clearTimeout(this._asking);
     this.state = undefined;
-    this.problem = "";
-    const { request } = this;
-    this._stop = request
-      ? watch(this.server, request, (told) => this._heard(told), (connection) => {
+    const { request, server } = this;
+    this.problem = server ? "" : embed.noServer;
+    this._stop = request && server
+      ? watch(server, request, (told) => this._heard(told), (connection) => {
           this.connection = connection;
           this._draw();
         })
       : () => {};
+    before(); // last, so that the connection they share stands
     this._draw();
   }
 
   /** @param {import("../core/wire.js").Told} told */
   _heard(told) {
     this.told(told);
-    this.problem = told.type === "error" ? told.data?.detail ?? "" : "";
-    if (told.type === "error")
-      this._asking = window.setTimeout(() => this._begin(), (told.data?.retry_after ?? 0) * 1000 || ASKED_AGAIN);
+    this.problem = told.type === "error" ? told.data?.detail || embed.refused : "";
+    if (told.type === "error" && worthAsking(told.data))
+      this._asking = window.setTimeout(() => this._begin(), ASKED_AGAIN);
     if (told.type === "end")
       this.dispatchEvent(new CustomEvent("progress-end", { detail: told.data, bubbles: true, composed: true }));
     this._draw();

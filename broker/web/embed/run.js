@@ -22,7 +22,7 @@ export class ProgressRun extends LiveElement {
     if (!this.request) return html`<p class="away">${embed.noRun}</p>`;
     const run = this.state;
     if (!run) return this.problem ? null : html`<p class="away">${embed.waiting}</p>`;
-    const name = run.name ?? run.pipeline ?? run.run;
+    const name = run.name || run.pipeline || run.run;
     return html`<div class="box" part="box">
       <div class="line"><span class="name" part="name" title=${name}>${name}</span><${Status} status=${run.status} /></div>
       <div class="line">

@@ -1,6 +1,7 @@
 /** What is said aloud: milestones politely, failures at once; and what pops up for all to see. */
 
 import { html, signal } from "../vendor/preact.js";
+import { common } from "../text/common.js";
 
 const polite = signal("");
 const urgent = signal("");
@@ -9,7 +10,8 @@ let next = 1;
 
 /** Say something to who listens to the page. @param {string} text @param {{urgent?: boolean}} [options] */
 export function announce(text, options) {
-  (options?.urgent ? urgent : polite).value = text;
+  const said = options?.urgent ? urgent : polite;
+  said.value = said.value === text ? `${text}\u00a0` : text; // the same again is said again
 }
 
 /**
@@ -30,7 +32,7 @@ export function toast(text, kind = "done") {
 export function Announcer() {
   return html`<div class="hidden" role="status">${polite}</div>
     <div class="hidden" role="alert">${urgent}</div>
-    <div class="toasts">
+    ${toasts.value.length > 0 && html`<section class="toasts" aria-label=${common.notes}>
       ${toasts.value.map(({ id, text, kind }) => html`<p key=${id} class="toast" data-kind=${kind}>${text}</p>`)}
-    </div>`;
+    </section>`}`;
 }

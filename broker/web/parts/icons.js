@@ -47,6 +47,6 @@ const PATHS = {
  */
 export function Icon({ name }) {
   return html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true" focusable="false">
-    <path d=${PATHS[name] ?? PATHS.unknown} />
+    <path d=${Object.hasOwn(PATHS, name) ? PATHS[name] : PATHS.unknown} />
   </svg>`;
 }

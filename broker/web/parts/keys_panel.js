@@ -8,8 +8,21 @@ import { Dialog } from "./dialog.js";
 /** @param {{onClose: () => void}} props */
 export function KeysPanel({ onClose }) {
   return html`<${Dialog} title=${common.help} onClose=${onClose}>
-    ${groups.value.map(({ of, shortcuts }) => html`<section class="keys"><h3>${of}</h3><dl>
+    ${byHeading(groups.value).map(([of, shortcuts]) => html`<section class="keys"><h3>${of}</h3><dl>
       ${shortcuts.map(({ key, does }) => html`<div><dt><kbd>${key}</kbd></dt><dd>${does}</dd></div>`)}
     </dl></section>`)}
   <//>`;
+}
+
+/**
+ * Parts of a page offer their keys each for itself; those under the same heading belong together.
+ *
+ * @param {{of: string, shortcuts: import("../core/keys.js").Shortcut[]}[]} all
+ * @returns {[string, import("../core/keys.js").Shortcut[]][]}
+ */
+function byHeading(all) {
+  /** @type {Map<string, import("../core/keys.js").Shortcut[]>} */
+  const found = new Map();
+  for (const { of, shortcuts } of all) found.set(of, [...(found.get(of) ?? []), ...shortcuts]);
+  return [...found];
 }

@@ -1,6 +1,6 @@
 /** What surrounds every page: header, the sign of the connection, keys, notes; and what failed. */
 
-import { Component, html, useState } from "../vendor/preact.js";
+import { Component, html, useEffect, useState } from "../vendor/preact.js";
 import { useKeys } from "../core/keys.js";
 import { go } from "../core/route.js";
 import { THEMES, theme } from "../core/theme.js";
@@ -19,7 +19,7 @@ export function Page({ children, bare = false }) {
     { key: "t", does: common.keys.theme, act: turn },
     ...(bare ? [] : [{ key: "g", does: common.keys.home, act: () => go("/") }]),
   ]);
-  return html`<a class="skip" href="#content">${common.skip}</a>
+  return html`<a class="skip" href="#content" onClick=${toContent}>${common.skip}</a>
     <header class="top">
       ${bare ? html`<span class="brand">${common.product}</span>`
         : html`<a class="brand" href="/">${common.product}</a>`}
@@ -35,6 +35,12 @@ export function Page({ children, bare = false }) {
     <main id="content" tabindex="-1">${children}</main>
     <${Announcer} />
     ${help && html`<${KeysPanel} onClose=${() => setHelp(false)} />`}`;
+}
+
+/** The address bar says where one is: the link must not change it. @param {Event} event */
+function toContent(event) {
+  event.preventDefault();
+  document.getElementById("content")?.focus();
 }
 
 /** Keeps a failure in a part of the page from taking the rest with it. */
@@ -60,6 +66,9 @@ export class Guard extends Component {
 }
 
 export function NotFound() {
+  useEffect(() => {
+    document.title = `${common.notFound.title} · ${common.product}`;
+  }, []);
   return html`<section class="empty"><h1>${common.notFound.title}</h1><p>${common.notFound.detail}</p>
     <a class="button" href="/">${common.home}</a></section>`;
 }

@@ -4,6 +4,8 @@ export const embed = {
   lost: "Connection lost: this is how it last stood.",
   waiting: "Waiting for news…",
   nothing: "Nothing runs.",
+  noServer: "The attribute “server” names no gateway.",
+  refused: "The gateway does not show this.",
   noRun: "This element needs the attribute “run”.",
   noLines: "Nothing is logged yet.",
   steps: "Steps",

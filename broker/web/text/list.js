@@ -12,7 +12,6 @@ export const list = {
     label: "Search runs",
     placeholder: "Search, for instance status:failed label.team:data age<1d",
     help: "How to search",
-    clear: "Clear the search",
     sort: "Order",
     sorts: /** @type {Record<string, string>} */ ({
       "-began_at": "Newest first", began_at: "Oldest first", "-updated_at": "Changed last", "-ended_at": "Ended last",
@@ -104,13 +103,13 @@ export const list = {
     range: (from, to) => (from === to ? from : `${from} to ${to}`),
   },
   details: {
-    underWay: "Under way", failed: "Failed steps", error: "Error", labels: "Labels", facts: "Facts",
+    underWay: "Under way", wasUnderWay: "Under way when it ended", failed: "Failed steps", error: "Error", labels: "Labels",
     run: "Run", pipeline: "Pipeline", parent: "Started by", worker: "Worker", started: "Started", ended: "Ended",
-    queued: "Queued", took: "Took", ends: "Ends about", steps: "Steps",
+    queued: "Queued", took: "Took", steps: "Steps",
     nothing: "No step is under way.",
     /** @param {number} n */
     more: (n) => `and ${counted(n, "more step", "more steps")}`,
-    open: "Open the run", log: "Its log", children: "Runs it started", siblings: "Runs of this pipeline",
+    open: "Open the run", log: "Its log", children: "Runs it started",
     /** @param {Record<string, number>} counts */
     counts: ({ completed = 0, skipped = 0, failed = 0, running = 0, total = 0 }) =>
       [`${number(completed + skipped)} of ${number(total)} done`, running && `${number(running)} under way`,
@@ -163,12 +162,11 @@ export const list = {
     },
     nothing: { title: "Nothing matches", detail: "No run passes every part of the search.", clear: "Show all runs" },
     building: { title: "The list is being made", detail: "The gateway has just started and still reads its runs. This page shows them as soon as it can." },
-    failed: { title: "The list cannot be shown", again: "Try again" },
-    past: "This place is beyond the end of the list.",
+    failed: { title: "The list cannot be shown" },
   },
   keys: {
     of: "The list of runs", search: "Search", next: "Next run", previous: "Previous run", open: "Open the run",
-    select: "Select, or not", expand: "Show or hide details", clear: "Clear the selection", first: "First run",
+    select: "Select, or not", expand: "Show or hide details", clear: "Clear the selection",
   },
 };
 

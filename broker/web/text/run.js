@@ -2,8 +2,7 @@
 
 export const text = {
   keys: {
-    page: "This run", steps: "Steps", timeline: "Timeline", graph: "Graph",
-    tab: "Show the next part of the page", cancel: "Cancel", pause: "Pause, or resume", retry: "Retry", share: "Share",
+    page: "This run", steps: "Steps", cancel: "Cancel", pause: "Pause, or resume", retry: "Retry", share: "Share",
     filter: "Filter the steps", nextFailed: "Next step that failed", close: "Close the details of a step",
   },
   /** @type {Record<string, string>} */
@@ -60,8 +59,6 @@ export const text = {
       timeout: "It took too long", dependency: "Something it depends on failed",
     },
     retryable: "Worth another try", notRetryable: "Another try will not help",
-    /** @param {string} step */
-    at: (step) => `In step ${step}`,
     steps: "Steps that failed",
     /** @param {number} n */
     more: (n) => `and ${n} more`,
@@ -97,7 +94,7 @@ export const text = {
     why: {
       old: "You see the past", ended: "It has ended already", notCancellable: "Its producer cannot be cancelled",
       noPipeline: "It names no pipeline, so no worker can be asked to run it again", alive: "It has not ended",
-      queued: "It has not started", unknown: "The gateway does not answer",
+      queued: "It has not started",
     },
     label: "What was asked of this run",
     /** @type {Record<string, string>} */
@@ -117,7 +114,6 @@ export const text = {
   },
   share: {
     title: "Share", link: "Link to what you see", page: "Page to share, read-only", badge: "Badge, as Markdown",
-    noCopy: "The browser does not let pages copy: the text is selected, copy it yourself",
   },
   bell: {
     on: "You will be told when it ends", off: "Tell me when it ends",
@@ -173,8 +169,7 @@ export const text = {
     hint: "Arrow keys walk the lanes, with Shift they move in time; + and − zoom, 0 shows all of it, Enter shows a step.",
     none: "Nothing has begun yet.",
     /** @param {number} n */
-    tries: (n) => (n === 1 ? "1 attempt" : `${n} attempts`),
-    legend: { waiting: "waiting", idle: "idle time left out" },
+    tries: (n) => `${n} attempts`,
   },
   graph: {
     label: "Which step waits for which", zoomIn: "Zoom in", zoomOut: "Zoom out", fit: "Fit", active: "To what runs",

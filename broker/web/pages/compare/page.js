@@ -7,6 +7,7 @@ import { follow } from "../../core/live.js";
 import { ask, query } from "../../core/route.js";
 import { Status } from "../../parts/status.js";
 import { Virtual } from "../../parts/virtual.js";
+import { common } from "../../text/common.js";
 import { compare as words } from "../../text/compare.js";
 import { differs, longer, marks, paired } from "./steps.js";
 
@@ -20,14 +21,15 @@ export default function ComparePage() {
   const first = useFollowed(a);
   const second = useFollowed(b);
   useEffect(() => {
-    document.title = words.title;
+    document.title = `${words.title} · ${common.product}`;
   }, []);
+  const missing = [first, second].some((shown) => shown?.problem && !shown.state);
   return html`<article class="compare">
     <h1>${words.title}</h1>
     <${Choice} a=${a} b=${b} pipeline=${(first?.state ?? second?.state)?.pipeline} />
     ${[{ run: a, shown: first }, { run: b, shown: second }].map(({ run, shown }) => shown?.problem
       && html`<p key=${run} role="alert">${words.refused(run, shown.problem.message)}</p>`)}
-    ${a && b ? html`<${Both} a=${first?.state} b=${second?.state} />` : html`<p class="muted">${words.choose}</p>`}
+    ${a && b ? !missing && html`<${Both} a=${first?.state} b=${second?.state} />` : html`<p class="muted">${words.choose}</p>`}
   </article>`;
 }
 
@@ -66,12 +68,12 @@ function Both({ a, b }) {
   const [order, setOrder] = useState(/** @type {import("./steps.js").Order} */ ("plan"));
   const pairs = useMemo(() => paired(a, b, order), [a?.steps, b?.steps, order]);
   const different = useMemo(() => marks(a, b), [a?.labels, a?.metadata, b?.labels, b?.metadata]);
-  if (!a || !b) return null;
-  const longest = Math.max(1e-3, ...pairs.flatMap(({ a, b }) => [a?.duration ?? 0, b?.duration ?? 0]));
+  if (!a || !b) return html`<p class="muted">${common.loading}</p>`;
+  const longest = pairs.reduce((most, { a, b }) => Math.max(most, a?.duration ?? 0, b?.duration ?? 0), 1e-3);
   const whole = { id: "", name: words.whole, a, b, slower: longer(a, b) };
   return html`<section class="compare-both">
     <div class="compare-heads">${[a, b].map((state, side) => html`<div key=${side} class="card compare-head">
-        <a class="clip" href=${`/runs/${encoded(state.run)}`} title=${state.run}>${state.name ?? state.run}</a>
+        <a class="clip" href=${`/runs/${encoded(state.run)}`} title=${state.run}>${state.name || state.run}</a>
         <${Status} status=${state.status} />
         <span class="muted numbers">${date(moment(state.started_at ?? state.queued_at))}</span>
         ${state.error && html`<p class="compare-error wrap">${state.error.message}</p>`}

@@ -66,7 +66,7 @@ export function marks(a, b) {
  * @returns {Pair}
  */
 function pair(id, a, b) {
-  return { id, name: a?.name ?? b?.name ?? id, a, b, slower: longer(a, b) };
+  return { id, name: a?.name || b?.name || id, a, b, slower: longer(a, b) };
 }
 
 /** @param {any} state */

@@ -21,25 +21,28 @@ const FRAMES = 60;
  */
 export function useActive(shown, query, box, handle) {
   const [run, setRun] = useState(/** @type {string | null} */ (null));
-  const place = useRef(-1);
-  const current = useRef(shown);
-  current.current = shown;
+  // Keys may come faster than pages are drawn: what they act on is not what was drawn last.
+  const at = useRef({ place: -1, run: /** @type {string | null} */ (null), shown, query });
+  Object.assign(at.current, { shown, query });
   const set = useCallback((/** @type {number} */ wanted) => {
-    place.current = wanted;
-    setRun(current.current.row(wanted)?.run ?? null);
+    at.current.place = wanted;
+    at.current.run = at.current.shown.row(wanted)?.run ?? null;
+    setRun(at.current.run);
   }, []);
 
   /** @param {number} by */
   const move = (by) => {
+    const { place, run, shown } = at.current;
     const now = run === null ? -1 : shown.place(run);
-    const from = now >= 0 ? now : place.current;
-    const wanted = Math.max(0, Math.min(shown.count - 1, from + by));
+    const wanted = Math.max(0, Math.min(shown.count - 1, (now >= 0 ? now : place) + by));
     set(wanted);
     handle.current?.reveal(wanted);
     focus(wanted, FRAMES);
   };
-  /** @param {(run: string, place: number) => void} act */
-  const onActive = (act) => () => run !== null && act(run, shown.place(run));
+  /** @param {(run: string) => void} act */
+  const onActive = (act) => () => at.current.run !== null && act(at.current.run);
+  /** @param {string} run */
+  const select = (run) => choose(at.current.shown, at.current.query, at.current.place, run, false);
   const next = () => move(1);
   const previous = () => move(-1);
   useKeys(words.of, [
@@ -50,10 +53,10 @@ export function useActive(shown, query, box, handle) {
     { key: "ArrowUp", does: words.previous, act: previous },
     { key: "Enter", does: words.open },
     { key: "o", does: words.open, act: onActive((active) => go(`/runs/${encoded(active)}`)) },
-    { key: "x", does: words.select, act: onActive((active, at) => choose(shown, query, at, active, false)) },
+    { key: "x", does: words.select, act: onActive(select) },
     { key: "e", does: words.expand, act: onActive(turn) },
     { key: "Escape", does: words.clear, act: () => chosen.value.size && clear() },
-  ], [shown, query, run]);
+  ]);
   return { run, set };
 }
 

@@ -6,12 +6,12 @@ import { now } from "../../core/clock.js";
 import { date, duration, full, moment } from "../../core/format.js";
 import { follow } from "../../core/live.js";
 import { Bar } from "../../parts/bar.js";
-import { Status } from "../../parts/status.js";
+import { ENDED, Status } from "../../parts/status.js";
 import { list } from "../../text/list.js";
 import { LabelChip } from "./chips.js";
 import { Commands } from "./commands.js";
 import { term } from "./search.js";
-import { amount, elapsed } from "./telling.js";
+import { amount, elapsed, stepElapsed } from "./telling.js";
 
 const words = list.details;
 /** Steps of a kind that are shown; the run's page shows all. */
@@ -42,40 +42,42 @@ export function Details({ id, row, grown }) {
     <div class="runs-details-main">
       ${error && html`<section><h3>${words.error}</h3><p class="runs-error wrap" dir="auto">
         ${error.type && html`<b>${error.type}: </b>`}${error.message}</p></section>`}
-      ${failed.length > 0 && html`<${Steps} title=${words.failed} steps=${failed} at=${at} />`}
-      ${going.length > 0 && html`<${Steps} title=${words.underWay} steps=${going} at=${at} />`}
+      ${failed.length > 0 && html`<${Steps} title=${words.failed} steps=${failed} row=${row} at=${at} />`}
+      ${going.length > 0 && html`<${Steps} title=${ENDED.has(row.status) ? words.wasUnderWay : words.underWay}
+        steps=${going} row=${row} at=${at} />`}
       ${!error && !failed.length && !going.length && state && html`<p class="muted">${words.nothing}</p>`}
-      <p class="runs-links"><a class="button" href=${at}>${words.open}</a><a class="button" href=${`${at}/logs`}>${words.log}</a>
+      <p class="runs-links"><a class="button" href=${at}>${words.open}</a><a class="button" href=${`${at}?tab=logs`}>${words.log}</a>
         <${Commands} row=${row} /></p>
     </div>
     <${Facts} row=${row} />
   </div>`;
 }
 
-/** @param {{title: string, steps: [string, any][], at: string}} props */
-function Steps({ title, steps, at }) {
+/** @param {{title: string, steps: [string, any][], row: any, at: string}} props */
+function Steps({ title, steps, row, at }) {
   const more = steps.length - STEPS_SHOWN;
   return html`<section><h3>${title}</h3><ul class="runs-steps">
     ${steps.slice(0, STEPS_SHOWN).map(([name, step]) => html`<li key=${name}>
       <${Status} status=${step.status} quiet=${true} /><span class="clip" dir="auto" title=${name}>${step.name ?? name}</span>
       ${step.error ? html`<span class="runs-error clip" dir="auto" title=${step.error.message}>${step.error.message ?? step.error.type}</span>`
-        : html`<${StepFar} step=${step} label=${step.name ?? name} />`}
+        : html`<${StepFar} step=${step} row=${row} label=${step.name ?? name} />`}
     </li>`)}
     ${more > 0 && html`<li><a href=${at}>${words.more(more)}</a></li>`}
   </ul></section>`;
 }
 
-/** @param {{step: any, label: string}} props */
-function StepFar({ step, label }) {
+/** @param {{step: any, row: any, label: string}} props */
+function StepFar({ step, row, label }) {
   const share = step.ppm > 0 || step.total != null ? step.ppm / 1e6 : null;
   const far = amount({ progress: step });
+  const took = stepElapsed(step, row, now.value);
   return html`<${Bar} label=${label} status=${step.status} fraction=${share} />
-    <span class="numbers muted clip">${far && `${far} · `}<${Took} of=${step} /></span>`;
+    <span class="numbers muted clip">${[far, took !== null && duration(took)].filter(Boolean).join(" · ")}</span>`;
 }
 
-/** How long a run or a step has taken. @param {{of: any}} props */
-function Took({ of }) {
-  const seconds = elapsed(of, now.value);
+/** How long the run has taken. @param {{row: any}} props */
+function Took({ row }) {
+  const seconds = elapsed(row, now.value);
   return html`<span class="numbers">${seconds === null ? "" : duration(seconds)}</span>`;
 }
 
@@ -92,7 +94,7 @@ function Facts({ row }) {
     ${row.worker && html`<div><dt>${words.worker}</dt><dd class="wrap">${row.worker}</dd></div>`}
     ${[[words.queued, row.queued_at], [words.started, row.started_at], [words.ended, row.ended_at]].map(([word, time]) =>
       time && html`<div key=${word}><dt>${word}</dt><dd title=${full(moment(time))}>${date(moment(time))}</dd></div>`)}
-    <div><dt>${words.took}</dt><dd><${Took} of=${row} /></dd></div>
+    <div><dt>${words.took}</dt><dd><${Took} row=${row} /></dd></div>
     ${counts.total > 0 && html`<div><dt>${words.steps}</dt><dd>${words.counts(counts)}</dd></div>`}
     ${labels.length > 0 && html`<div><dt>${words.labels}</dt><dd class="runs-chips">
       ${labels.map(([key, value]) => html`<${LabelChip} key=${key} name=${key} value=${value} />`)}</dd></div>`}

@@ -10,9 +10,10 @@ import { Bulk, CommandDialog } from "./bulk.js";
 import { Empty, Problem, Skeleton } from "./empty.js";
 import { covered } from "./layout.js";
 import { Cards, Tabs } from "./overview.js";
+import { useReturn } from "./return.js";
 import { Rows, toTop } from "./rows.js";
 import { SearchBox } from "./search_box.js";
-import { chooseAll } from "./selection.js";
+import { chooseAll, clear } from "./selection.js";
 import { useWindow } from "./use_window.js";
 
 export default function ListPage() {
@@ -28,11 +29,9 @@ export default function ListPage() {
   useEffect(() => {
     document.title = `${list.title} · ${common.product}`;
   }, []);
-  const first = useRef(true);
-  useEffect(() => {
-    if (!first.current) toTop();
-    first.current = false;
-  }, [text.value, sort.value]);
+  useChanged(toTop, [text.value, sort.value]);
+  useChanged(clear, [text.value]);
+  useReturn(count > 0);
   useEffect(() => {
     if (!waiting && text.value) announce(list.matching(count));
   }, [waiting, text.value]);
@@ -48,6 +47,20 @@ export default function ListPage() {
     <${Bulk} total=${count} all=${() => chooseAll(query)} />
     <${CommandDialog} />
   </div>`;
+}
+
+/**
+ * Do something whenever something changes, but not at first.
+ *
+ * @param {() => void} act
+ * @param {unknown[]} depends
+ */
+function useChanged(act, depends) {
+  const first = useRef(true);
+  useEffect(() => {
+    if (!first.current) act();
+    first.current = false;
+  }, depends);
 }
 
 /** Tells how much of the page the search covers; gives the reference for what does. */

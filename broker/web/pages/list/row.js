@@ -1,6 +1,6 @@
 /** One run of the list: a line with its cells, and what is folded out below it. */
 
-import { html } from "../../vendor/preact.js";
+import { html, useMemo } from "../../vendor/preact.js";
 import { encoded } from "../../core/api.js";
 import { now } from "../../core/clock.js";
 import { duration, percent } from "../../core/format.js";
@@ -91,7 +91,7 @@ function When({ row }) {
   const at = now.value;
   const took = elapsed(row, at);
   const ends = ending(row, at);
-  return html`<div class="runs-when numbers" title=${moments(row)}>
+  return html`<div class="runs-when numbers" title=${useMemo(() => moments(row), [row])}>
     <p><b>${took === null ? "" : duration(took)}</b>
       ${ends && html`<span class="runs-ends" data-overdue=${row.eta?.overdue || undefined}>${ends}</span>`}</p>
     <p class="muted">${latest(row, at)}</p>

@@ -11,8 +11,8 @@ export const MOST = 1_000;
 const PAGE = 500;
 
 export const chosen = signal(/** @type {ReadonlySet<string>} */ (new Set()));
-/** The place that was selected last, where a range begins. */
-let last = -1;
+/** What was selected last, where a range begins. */
+let last = { run: "", place: -1 };
 
 /**
  * Select a run, or not any more; with `range` all from the last one to this one.
@@ -25,8 +25,9 @@ let last = -1;
  */
 export async function choose(shown, query, place, run, range) {
   const wanted = !chosen.value.has(run);
-  const from = last;
-  last = place;
+  const known = shown.place(last.run);
+  const from = known >= 0 ? known : last.place;
+  last = { run, place };
   if (!range || from < 0 || from === place) {
     put([run], wanted);
     return;
@@ -47,7 +48,7 @@ export async function chooseAll(query) {
 
 /** Select nothing, and forget where a range began. */
 export function clear() {
-  last = -1;
+  last = { run: "", place: -1 };
   chosen.value = new Set();
 }
 

@@ -17,11 +17,27 @@ export const nameOf = (row) => String(row.name || row.run);
  * @param {number} now
  */
 export function elapsed(row, now) {
-  if (row.duration != null) return row.duration;
-  const began = moment(row.started_at);
-  if (Number.isNaN(began) || ENDED.has(row.status)) return null;
-  const until = row.status === "lost" ? moment(row.last_seen) : now;
-  return Math.max(0, (until - began) / 1000);
+  return row.duration ?? since(row.started_at, row, now);
+}
+
+/**
+ * The same of a step, which is over when its run is.
+ *
+ * @param {any} step
+ * @param {any} row of its run
+ * @param {number} now
+ */
+export const stepElapsed = (step, row, now) => step.duration ?? since(step.started_at, row, now);
+
+/**
+ * @param {string | undefined} time
+ * @param {any} row
+ * @param {number} now
+ */
+function since(time, { status, ended_at: ended, last_seen: seen }, now) {
+  const until = ENDED.has(status) ? moment(ended) : status === "lost" ? moment(seen) : now;
+  const seconds = (until - moment(time)) / 1000;
+  return Number.isNaN(seconds) ? null : Math.max(0, seconds);
 }
 
 /**

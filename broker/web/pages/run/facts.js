@@ -37,7 +37,8 @@ function Updated({ at }) {
 /** @param {{run: string, status: string}} props */
 function Ends({ run, status }) {
   const estimate = useEstimate(run, status);
-  if (!estimate?.finish) return html`<span class="muted" title=${estimate?.reason ?? undefined}>${text.facts.unknownEta}</span>`;
+  if (!estimate?.finish)
+    return html`<span class="muted">${text.facts.unknownEta}</span>${estimate?.reason && html`<small class="why">${estimate.reason}</small>`}`;
   const early = (moment(estimate.finish.p50) - present.value) / 1000;
   const late = (moment(estimate.finish.p90) - present.value) / 1000;
   return html`<span class="numbers" title=${text.facts.basis[estimate.basis]}>${inSeconds(early, late)}</span>

@@ -8,7 +8,11 @@ import { useRef } from "../../vendor/preact.js";
  * @property {Map<string, number>} place where each stands in `ids`
  * @property {string[]} roots steps that are part of no other
  * @property {Map<string, string[]>} children
+ * @property {boolean} tied whether any step waits for another
  */
+
+/** @type {WeakMap<object, Family>} */
+const known = new WeakMap();
 
 /**
  * The family of the steps, made anew only when a step came, moved or found a parent: that is
@@ -20,21 +24,23 @@ import { useRef } from "../../vendor/preact.js";
 export function useFamily(steps) {
   const kept = useRef(/** @type {{steps: Record<string, any>, family: Family} | null} */ (null));
   const before = kept.current;
-  const family = before && sameFamily(before.steps, steps) ? before.family : familyOf(steps);
+  const family = known.get(steps) ?? (before && sameFamily(before, steps) ? before.family : familyOf(steps));
+  known.set(steps, family);
   kept.current = { steps, family };
   return family;
 }
 
-/** @param {Record<string, any>} before @param {Record<string, any>} after */
-function sameFamily(before, after) {
-  if (before === after) return true;
-  const names = Object.keys(after);
-  if (names.length !== Object.keys(before).length) return false;
-  return names.every((name) => {
-    const was = Object.hasOwn(before, name) ? before[name] : undefined;
-    const is = after[name];
-    return was === is || (was !== undefined && was.index === is.index && was.parent === is.parent);
-  });
+/** @param {{steps: Record<string, any>, family: Family}} before @param {Record<string, any>} steps */
+function sameFamily({ steps: before, family }, steps) {
+  let count = 0;
+  for (const name in steps) {
+    count++;
+    if (!family.place.has(name)) return false;
+    const was = before[name];
+    const is = steps[name];
+    if (was !== is && (was.index !== is.index || was.parent !== is.parent || was.after !== is.after)) return false;
+  }
+  return count === family.ids.length;
 }
 
 /** @param {Record<string, any>} steps */
@@ -51,7 +57,7 @@ export function familyOf(steps) {
     else if (children.has(parent)) children.get(parent)?.push(id);
     else children.set(parent, [id]);
   }
-  return { ids, place, roots, children };
+  return { ids, place, roots, children, tied: ids.some((id) => steps[id].after?.length > 0) };
 }
 
 /**

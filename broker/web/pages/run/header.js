@@ -17,10 +17,10 @@ import { Paused, Silence } from "./signs.js";
  * @param {{run: string, state: any, attempt?: number, at?: string}} props.view what is shown
  * @param {any} props.latest the state of now
  * @param {boolean} props.ofNow whether what is shown is of now
- * @param {boolean} props.gone whether the gateway knows the run no more
+ * @param {import("../../core/api.js").Refused | null} props.problem why the gateway shows it no more
  * @param {() => void} props.again asks for the run again
  */
-export function Header({ view, latest, ofNow, gone, again }) {
+export function Header({ view, latest, ofNow, problem, again }) {
   const { run, state } = view;
   const named = state.name && state.name !== run;
   return html`<header class="run-header">
@@ -42,13 +42,18 @@ export function Header({ view, latest, ofNow, gone, again }) {
       <span class="run-status" data-status=${state.status}><${Status} status=${state.status} /></span>
       <${Facts} run=${run} state=${state} latest=${latest} ofNow=${ofNow} />
     </div>
-    ${gone && ofNow && html`<p class="run-note" role="status">${text.unknown.gone}</p>`}
+    ${problem && ofNow && html`<p class="run-note wrap" role="status">${noteOf(problem)}</p>`}
     ${state.error || state.status === "failed" ? html`<${Problem} state=${state} />` : null}
     ${ofNow && html`<${Silence} state=${state} />`}
     <${Paused} state=${state} />
     ${state.message && html`<p class="run-message wrap">${state.message}</p>`}
     <${Receipts} state=${state} />
   </header>`;
+}
+
+/** @param {import("../../core/api.js").Refused} problem */
+export function noteOf(problem) {
+  return problem.name === "run-not-found" ? text.unknown.gone : `${text.unknown.refused}: ${problem.message}`;
 }
 
 /** As the list's search wants it. @param {string} word */

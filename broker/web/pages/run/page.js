@@ -17,14 +17,14 @@ export default function RunPage({ run }) {
   const live = useLive(run);
   const shown = live.shown.value;
   const chosen = useChosen(run, shown.state);
-  useTitle(shown.state);
+  useTitle(run, shown.state);
   const state = useSettled(chosen.state);
   if (!state) return html`<${Unknown} run=${run} shown=${shown} chosen=${chosen} again=${live.again} />`;
   const view = { run, state, attempt: chosen.attempt, at: chosen.at };
   const ofNow = !chosen.at && chosen.attempt === undefined;
   return html`<article class="run" data-old=${ofNow ? undefined : ""}>
     <${PastBand} view=${view} latest=${shown.state} />
-    <${Header} view=${view} latest=${shown.state ?? state} ofNow=${ofNow} again=${live.again} gone=${shown.standing === "refused"} />
+    <${Header} view=${view} latest=${shown.state ?? state} ofNow=${ofNow} again=${live.again} problem=${shown.problem} />
     <${Overall} state=${state} />
     <${Guard}><${Tabs} view=${view} /><//>
     ${ofNow && html`<${Milestones} state=${state} />`}

@@ -4,6 +4,7 @@ import { html } from "../../vendor/preact.js";
 import { ask, query } from "../../core/route.js";
 import { Guard } from "../../parts/page.js";
 import { text } from "../../text/run.js";
+import { useFamily } from "./family.js";
 import { Lazy } from "./lazy.js";
 
 /** @type {Record<string, () => Promise<{default: any}>>} */
@@ -16,15 +17,10 @@ const TABS = {
   events: () => import("./events/tab.js"),
 };
 
-/** Whether steps wait for others. @param {any} state */
-export function hasGraph(state) {
-  for (const name in state.steps) if (state.steps[name].after?.length) return true;
-  return false;
-}
-
 /** @param {{view: {run: string, state: any, attempt?: number, at?: string}}} props */
 export function Tabs({ view }) {
-  const names = Object.keys(TABS).filter((name) => name !== "graph" || hasGraph(view.state));
+  const { tied } = useFamily(view.state.steps);
+  const names = Object.keys(TABS).filter((name) => name !== "graph" || tied);
   const asked = query.value.get("tab") ?? "";
   const chosen = names.includes(asked) ? asked : "steps";
   /** @param {KeyboardEvent} event */

@@ -15,11 +15,14 @@ export function titleOf(state) {
   return `${far} · ${(state.name || state.run).slice(0, LONGEST)} · ${common.product}`;
 }
 
-/** @param {any} state of now, where it is known */
-export function useTitle(state) {
-  const title = state && titleOf(state);
+/**
+ * @param {string} run
+ * @param {any} state of now, where it is known
+ */
+export function useTitle(run, state) {
+  const title = state ? titleOf(state) : `${run.slice(0, LONGEST)} · ${common.product}`;
   useEffect(() => {
-    if (title) document.title = title;
+    document.title = title;
   }, [title]);
   useEffect(() => () => {
     document.title = common.product;

@@ -6,11 +6,13 @@ import { Status } from "../../parts/status.js";
 import { share } from "../../text/share.js";
 import { useLive } from "../run/chosen.js";
 import { Facts } from "../run/facts.js";
+import { noteOf } from "../run/header.js";
 import { Lazy } from "../run/lazy.js";
 import { Milestones } from "../run/milestones.js";
 import { Overall } from "../run/overall.js";
 import { Problem } from "../run/problem.js";
 import { Paused, Silence } from "../run/signs.js";
+import { nameOf } from "../run/times.js";
 import { useTitle } from "../run/title.js";
 import { Unknown } from "../run/unknown.js";
 
@@ -21,7 +23,7 @@ export default function SharePage({ run }) {
   const live = useLive(run);
   const shown = live.shown.value;
   const { state } = shown;
-  useTitle(state);
+  useTitle(run, state);
   if (!state) {
     const chosen = { state: undefined, attempt: undefined, at: undefined, problem: undefined };
     return html`<${Unknown} run=${run} shown=${shown} chosen=${chosen} again=${live.again} />`;
@@ -30,11 +32,12 @@ export default function SharePage({ run }) {
     <header class="run-header">
       <div class="run-head"><div class="run-names">
         ${state.pipeline && html`<span class="run-pipeline clip" title=${state.pipeline}>${state.pipeline}</span>`}
-        <h1 class="wrap run-name">${state.name ?? run}</h1>
+        <h1 class="wrap run-name">${nameOf(run, state)}</h1>
       </div><span class="muted">${share.readOnly}</span></div>
       <div class="run-status"><${Status} status=${state.status} />
         ${state.message && html`<span class="wrap">${state.message}</span>`}</div>
       <${Facts} run=${run} state=${state} latest=${{ ...state, attempt: 1 }} ofNow />
+      ${shown.problem && html`<p class="run-note wrap" role="status">${noteOf(shown.problem)}</p>`}
       <${Silence} state=${state} /><${Paused} state=${state} />
       ${state.status === "failed" && html`<${Problem} state=${state} />`}
     </header>

@@ -2,6 +2,7 @@
 
 import { html } from "../../../vendor/preact.js";
 import { toast } from "../../../parts/announce.js";
+import { copy } from "../../../parts/copy.js";
 import { common } from "../../../text/common.js";
 import { events as words } from "../../../text/events.js";
 
@@ -14,15 +15,14 @@ const LONGEST = 20_000;
  * @param {any} props.patch what it changed; nothing where that is not known
  */
 export function EventDetail({ event, patch }) {
-  const copy = () =>
-    navigator.clipboard?.writeText(location.href).then(() => toast(common.copied), () => {});
+  const copyLink = async () => ((await copy(location.href)) ? toast(common.copied) : toast(common.notCopied, "refused"));
   return html`<div class="event-detail">
     <section><h2>${words.raw}</h2><pre tabindex="0" class="wrap">${json(event)}</pre></section>
     <section><h2>${words.changed}</h2>
       ${patch === undefined ? html`<p class="muted">${words.notKept}</p>`
         : changes(patch) ? html`<pre tabindex="0" class="wrap">${json(patch)}</pre>`
         : html`<p class="muted">${words.nothing}</p>`}</section>
-    <button onClick=${copy}>${words.copyLink}</button>
+    <button onClick=${copyLink}>${words.copyLink}</button>
   </div>`;
 }
 

@@ -25,7 +25,8 @@ export class Story {
       else if (told.type === "snapshot") this.shortened = true;
       else if (told.type === "event") this.events.push(told.data);
       else if (told.type === "error") this.problem.value = told.data?.detail ?? "";
-      else return;
+      else if (told.type !== "hello") return;
+      if (told.type !== "error") this.problem.value = "";
       if (this.events.length > MOST * 1.1) {
         this.events = this.events.slice(-MOST);
         this.shortened = true;

@@ -5,6 +5,8 @@ import { useEffect, useLayoutEffect, useRef, useState } from "../../../vendor/pr
 const NEAREST = 2;
 const FARTHEST = 0.1;
 const ZOOM = 1.35;
+/** What names can be read at: a drawing that would have to be smaller begins with a part of it. */
+const READABLE = 0.6;
 const MARGIN = 24;
 const DRAG = 4;
 
@@ -14,8 +16,9 @@ const DRAG = 4;
  * @param {{current: Element | null}} surface
  * @param {number} width of the drawing
  * @param {number} height
+ * @param {() => {x: number, y: number} | undefined} middle what to begin with, where not all can be
  */
-export function useCamera(surface, width, height) {
+export function useCamera(surface, width, height, middle) {
   const [view, setView] = useState(/** @type {View | null} */ (null));
   const latest = useRef(/** @type {View} */ ({ x: 0, y: 0, scale: 1 }));
   /** Whether the pointer that is let go has moved the drawing, so that it chose nothing. */
@@ -48,7 +51,13 @@ export function useCamera(surface, width, height) {
     const toY = by(y + box.y * scale, (size.height / 2) * scale, seen.height);
     if (toX || toY) move(toX, toY);
   };
-  useLayoutEffect(fit, [width, height]);
+  const begin = () => {
+    const box = surface.current?.getBoundingClientRect();
+    const at = middle();
+    if (!box || !at || Math.min((box.width - 2 * MARGIN) / width, (box.height - 2 * MARGIN) / height) >= READABLE) fit();
+    else setView({ scale: READABLE, x: box.width / 2 - at.x * READABLE, y: box.height / 2 - at.y * READABLE });
+  };
+  useLayoutEffect(begin, [width, height]);
   useEffect(() => {
     const el = /** @type {HTMLElement | null} */ (/** @type {unknown} */ (surface.current));
     return el ? listen(el, { zoom, move, dragged }) : undefined;

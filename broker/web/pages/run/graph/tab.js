@@ -14,6 +14,9 @@ import { Node } from "./node.js";
 /** Steps that are drawn at most. */
 const MOST = 300;
 const MOVE = 60;
+/** Pixels of the surface at least, and around the drawing. */
+const LOWEST = 240;
+const MARGIN = 24;
 
 /** @param {{state: any}} props */
 export default function GraphTab({ state }) {
@@ -30,8 +33,8 @@ function Graph({ ids, steps }) {
   const surface = useRef(/** @type {SVGSVGElement | null} */ (null));
   const shape = ids.map((id) => `${id}\n${(steps[id].after ?? []).join("\n")}`).join("\n\n");
   const layout = useMemo(() => layoutOf(ids, steps), [shape]);
-  const camera = useCamera(surface, layout.width, layout.height);
   const [at, setAt] = useState(() => ids.find((id) => isActive(steps[id])) ?? ids[0]);
+  const camera = useCamera(surface, layout.width, layout.height, () => layout.boxes.get(at));
   const chosen = query.value.get("step");
   const walked = layout.boxes.has(at) ? at : ids[0];
   /** @param {string} id */
@@ -68,7 +71,8 @@ function Graph({ ids, steps }) {
       <button class="tool" aria-label=${text.graph.zoomIn} title=${text.graph.zoomIn} onClick=${camera.nearer}><${Icon} name="plus" /></button>
       <button class="tool" aria-label=${text.graph.fit} title=${text.graph.fit} onClick=${camera.fit}><${Icon} name="fit" /></button>
     </div>
-    <svg ref=${surface} class="graph-surface" role="group" aria-label=${text.graph.label} onKeyDown=${onKeyDown}>
+    <svg ref=${surface} class="graph-surface" role="group" aria-label=${text.graph.label} onKeyDown=${onKeyDown}
+      style=${{ height: `${Math.max(LOWEST, layout.height + 2 * MARGIN)}px` }}>
       <defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
         <path d="M0 0L8 4L0 8z" class="arrow-head" /></marker></defs>
       <g transform=${`translate(${view.x} ${view.y}) scale(${view.scale})`}>

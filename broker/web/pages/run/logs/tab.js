@@ -5,6 +5,7 @@ import { moment } from "../../../core/format.js";
 import { kept } from "../../../core/keep.js";
 import { useKeys } from "../../../core/keys.js";
 import { ask, go, hash, query } from "../../../core/route.js";
+import { common } from "../../../text/common.js";
 import { logs } from "../../../text/logs.js";
 import { Toolbar } from "./toolbar.js";
 import { LogView } from "./view.js";
@@ -92,7 +93,9 @@ export default function LogTab({ run, state, attempt }) {
 function Standing({ log, sought }) {
   log.version.value;
   const problem = log.problem.value;
-  if (problem) return html`<p class="log-note" role="alert">${logs.refused(problem.message)}</p>`;
+  if (problem)
+    return html`<p class="log-note" role="alert"><span class="wrap">${logs.refused(problem.message)}</span>
+      <button onClick=${() => log.again()}>${common.retry}</button></p>`;
   if (log.lines.length) return log.reading.value ? html`<p class="log-note">${logs.earlier}</p>` : null;
   if (log.standing.value === "loading" || log.reading.value) return html`<p class="log-note">${logs.loading}</p>`;
   if (!sought) return html`<p class="log-note">${logs.none}</p>`;

@@ -84,7 +84,7 @@ async function save(run, type, suffix, attempt) {
   const which = attempt === undefined ? "" : `?attempt=${attempt}`;
   try {
     const response = await fetch(`/v1/runs/${encoded(run)}/logs${which}`, { headers: { Accept: type } });
-    if (!response.ok) throw new Error(`it answered ${response.status}`);
+    if (!response.ok) throw new Error(String(response.status));
     const link = document.createElement("a");
     link.href = URL.createObjectURL(await response.blob());
     link.download = `${run.replace(/[^\w.-]+/g, "_").slice(0, 100)}.${suffix}`;

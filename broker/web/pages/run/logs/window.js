@@ -24,6 +24,8 @@ const TAIL = 500;
 const PAGE = 1000;
 /** Milliseconds between two changes of what is drawn. */
 const DRAWN_EVERY = 100;
+/** Milliseconds before what could not be read is asked for again. */
+const ASKED_AGAIN = 5_000;
 
 export class LogWindow {
   /**
@@ -46,6 +48,9 @@ export class LogWindow {
     this._end = () => {};
     this._timer = 0;
     this._abort = new AbortController();
+    this._retry = 0;
+    /** Shows again what was wanted last. */
+    this.again = () => this.follow();
   }
 
   get lines() {
@@ -54,13 +59,13 @@ export class LogWindow {
 
   /** Show the end, and what is to come. */
   follow() {
-    this._begin();
+    this._begin(() => this.follow());
     this._watch({ tail: TAIL });
   }
 
   /** Show the beginning; what comes after it is read by `later`. */
   async beginning() {
-    this._begin();
+    this._begin(() => this.beginning());
     this.atBeginning.value = true;
     this.standing.value = "paged";
     await this._page({ limit: String(PAGE) }, (items) => this._lines.push(...items));
@@ -68,14 +73,15 @@ export class LogWindow {
 
   /** Show a line among those around it. @param {string} address */
   async around(address) {
-    this._begin();
+    this._begin(() => this.around(address));
     this.standing.value = "paged";
     const [batch, place] = [address.slice(0, address.lastIndexOf(".")), Number(address.split(".").pop())];
     const behind = place > 0 ? `${batch}.${place - 1}` : null;
-    await this._page({ before: address, limit: String(PAGE / 2) }, (items, more) => {
+    const got = await this._page({ before: address, limit: String(PAGE / 2) }, (items, more) => {
       this._lines.push(...items);
       this.atBeginning.value = !more;
     });
+    if (got < 0) return;
     const last = behind ?? this._lines.at(-1)?.address;
     await this._page(last ? { after: last, limit: String(PAGE) } : { limit: String(PAGE) }, (items) =>
       this._lines.push(...items));
@@ -103,10 +109,15 @@ export class LogWindow {
     this._end();
     this._abort.abort();
     clearTimeout(this._timer);
+    clearTimeout(this._retry);
   }
 
-  _begin() {
+  /** @param {() => void} again */
+  _begin(again) {
+    this.again = again;
+    clearTimeout(this._retry);
     this._end();
+    this._end = () => {};
     this._abort.abort();
     this._abort = new AbortController();
     this._lines = [];
@@ -128,9 +139,11 @@ export class LogWindow {
       else if (told.type === "log") this._lines.push(lineOf(told.data));
       else if (told.type === "end") this.standing.value = "ended";
       else if (told.type === "error") {
-        this.standing.value = "refused";
+        // Where the gateway says when, it is asked again.
+        if (told.data?.retry_after == null) this.standing.value = "refused";
         this.problem.value = new Error(told.data?.detail ?? "");
-      } else return;
+      } else if (told.type !== "hello") return;
+      if (told.type !== "error") this.problem.value = null;
       this._changed();
     });
   }
@@ -151,7 +164,7 @@ export class LogWindow {
       this.problem.value = null;
       return page.items.length;
     } catch (error) {
-      if (!aborted.aborted) this.problem.value = /** @type {Error} */ (error);
+      if (!aborted.aborted) this._failed(/** @type {import("../../../core/api.js").Refused} */ (error));
       return -1;
     } finally {
       if (!aborted.aborted) {
@@ -159,6 +172,14 @@ export class LogWindow {
         this._changed();
       }
     }
+  }
+
+  /** @param {import("../../../core/api.js").Refused} error */
+  _failed(error) {
+    this.problem.value = error;
+    if (this._lines.length) return;
+    clearTimeout(this._retry);
+    this._retry = window.setTimeout(() => this.again(), Math.max(ASKED_AGAIN, (error.retryAfter ?? 0) * 1000));
   }
 
   _changed() {

@@ -3,7 +3,7 @@
 import { html, useRef, useState } from "../../../vendor/preact.js";
 import { number } from "../../../core/format.js";
 import { useKeys } from "../../../core/keys.js";
-import { narrow } from "../../../core/media.js";
+import { coarse, narrow } from "../../../core/media.js";
 import { ask, query } from "../../../core/route.js";
 import { Icon } from "../../../parts/icons.js";
 import { Virtual } from "../../../parts/virtual.js";
@@ -14,7 +14,7 @@ import { GroupLine, StepLine } from "./row.js";
 import { rowsOf } from "./rows.js";
 
 /** Pixels of a row: two lines where there is little room. */
-const HEIGHT = { wide: 36, narrow: 60 };
+const HEIGHT = { wide: 36, coarse: 44, narrow: 60 };
 
 /** @param {{state: any}} props */
 export function StepList({ state }) {
@@ -45,7 +45,7 @@ export function StepList({ state }) {
     { key: "/", does: text.keys.filter, act: () => input.current?.focus() },
     { key: "f", does: text.keys.nextFailed, act: nextFailed },
   ], [rows]);
-  const height = narrow.value ? HEIGHT.narrow : HEIGHT.wide;
+  const height = narrow.value ? HEIGHT.narrow : coarse.value ? HEIGHT.coarse : HEIGHT.wide;
 
   /** @param {number} index */
   const draw = (index) => {

@@ -1,6 +1,7 @@
 /** The lanes as a chart: names at the side, bars on a canvas, times above. */
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../../../vendor/preact.js";
+import { coarse } from "../../../core/media.js";
 import { theme } from "../../../core/theme.js";
 import { Icon } from "../../../parts/icons.js";
 import { ENDED, Status } from "../../../parts/status.js";
@@ -9,9 +10,11 @@ import { isActive } from "../times.js";
 import { useWalk } from "../walk.js";
 import { factsOf, inWords } from "./facts.js";
 import { useGestures } from "./gestures.js";
-import { LANE, coloursOf, paint } from "./paint.js";
+import { coloursOf, paint } from "./paint.js";
 import { ticks } from "./scale.js";
 
+/** Pixels of a lane: a finger needs more. */
+const LANE = { fine: 28, coarse: 44 };
 /** Pixels between two times that are written. */
 const APART = 84;
 const BEYOND = 4;
@@ -35,17 +38,18 @@ export function Chart({ lanes, segments, scale, sight, now, chosen, onChoose, on
   const [size, setSize] = useState({ top: 0, width: 600, height: 400 });
   const [pointed, point] = useState(/** @type {number | null} */ (null));
   const colours = useColours(box);
-  const most = Math.max(0, lanes.length * LANE - size.height);
+  const tall = coarse.value ? LANE.coarse : LANE.fine;
+  const most = Math.max(0, lanes.length * tall - size.height);
   const top = Math.min(size.top, most);
-  const first = Math.max(0, Math.floor(top / LANE) - BEYOND);
-  const last = Math.min(lanes.length - 1, Math.ceil((top + size.height) / LANE) + BEYOND);
+  const first = Math.max(0, Math.floor(top / tall) - BEYOND);
+  const last = Math.min(lanes.length - 1, Math.ceil((top + size.height) / tall) + BEYOND);
   const drawn = lanes.slice(first, last + 1).map((lane) => ({ lane, segments: segments(lane) }));
   const long = Math.max(1e-6, sight.to - sight.from);
   /** @param {number} place */
   const x = (place) => ((place - sight.from) / long) * size.width;
   const marks = ticks(scale, sight.from, sight.to, (APART / size.width) * long);
   /** @param {number} y */
-  const laneAt = (y) => lanes[Math.floor((y + top) / LANE)];
+  const laneAt = (y) => lanes[Math.floor((y + top) / tall)];
 
   const look = () => {
     const el = box.current;
@@ -65,13 +69,13 @@ export function Chart({ lanes, segments, scale, sight, now, chosen, onChoose, on
     if (!canvas.current || !colours) return;
     paint(canvas.current, {
       lanes: drawn.map((one) => ({ ...one, chosen: one.lane.kind === "step" && one.lane.id === chosen })),
-      top: first * LANE - top, width: size.width, height: size.height, colours,
+      lane: tall, top: first * tall - top, width: size.width, height: size.height, colours,
       x: (time) => x(scale.place(time)), marks: marks.map(({ place }) => x(place)), now: now === null ? null : x(scale.place(now)),
       gaps: scale.gaps.map(({ at, length }) => ({ from: x(at), to: x(at + length) })),
     });
   });
   useGestures(canvas, sight, {
-    point: (y) => point(y === null ? null : Math.floor((y + top) / LANE)),
+    point: (y) => point(y === null ? null : Math.floor((y + top) / tall)),
     choose: (y) => laneAt(y) && onChoose(laneAt(y)),
   });
   const walk = useWalk({
@@ -81,8 +85,8 @@ export function Chart({ lanes, segments, scale, sight, now, chosen, onChoose, on
     reveal: (index) => {
       const el = box.current;
       if (!el) return;
-      if (index * LANE < el.scrollTop) el.scrollTop = index * LANE;
-      else if ((index + 1) * LANE > el.scrollTop + el.clientHeight) el.scrollTop = (index + 1) * LANE - el.clientHeight;
+      if (index * tall < el.scrollTop) el.scrollTop = index * tall;
+      else if ((index + 1) * tall > el.scrollTop + el.clientHeight) el.scrollTop = (index + 1) * tall - el.clientHeight;
     },
   });
   /** @param {KeyboardEvent} event */
@@ -96,11 +100,11 @@ export function Chart({ lanes, segments, scale, sight, now, chosen, onChoose, on
     <div class="chart-axis" aria-hidden="true">${marks.map(({ place, label }) => html`<span key=${label} style=${{ transform: `translateX(${x(place)}px)` }}>${label}</span>`)}</div>
     <div ref=${box} class="chart-lanes" role="tree" tabindex="0" aria-label=${text.timeline.label} onScroll=${look} onKeyDown=${onKeyDown}
       aria-activedescendant=${walk.at >= first && walk.at <= last ? `lane-${walk.at}` : undefined}>
-      <div role="presentation" style=${{ height: `${lanes.length * LANE}px` }}>
-        <div class="chart-stage" role="presentation" style=${{ height: `${Math.min(size.height, lanes.length * LANE)}px` }}>
+      <div role="presentation" style=${{ height: `${lanes.length * tall}px` }}>
+        <div class="chart-stage" role="presentation" style=${{ height: `${Math.min(size.height, lanes.length * tall)}px` }}>
           <div class="chart-names" role="presentation">
             ${drawn.map((one, at) => html`<${Name} key=${one.lane.key} one=${one} start=${scale.start} dom=${`lane-${first + at}`}
-              y=${(first + at) * LANE - top} walked=${first + at === walk.at} chosen=${one.lane.kind === "step" && one.lane.id === chosen}
+              y=${(first + at) * tall - top} tall=${tall} walked=${first + at === walk.at} chosen=${one.lane.kind === "step" && one.lane.id === chosen}
               onChoose=${() => onChoose(one.lane)} onTurn=${(/** @type {boolean} */ open) => onTurn(one.lane, open)} />`)}
           </div>
           <canvas ref=${canvas} class="chart-canvas" aria-hidden="true" />
@@ -122,18 +126,19 @@ function Told({ lane, segments, start }) {
  * @param {Drawn} props.one
  * @param {number} props.start
  * @param {string} props.dom
- * @param {number} props.y
+ * @param {number} props.y pixels from the top
+ * @param {number} props.tall
  * @param {boolean} props.walked
  * @param {boolean} props.chosen
  * @param {() => void} props.onChoose
  * @param {(open: boolean) => void} props.onTurn
  */
-function Name({ one: { lane, segments }, start, dom, y, walked, chosen, onChoose, onTurn }) {
+function Name({ one: { lane, segments }, start, dom, y, tall, walked, chosen, onChoose, onTurn }) {
   const facts = factsOf(lane, segments, start);
   const { open, depth } = lane;
   return html`<div id=${dom} class="lane" role="treeitem" aria-level=${depth + 1} aria-expanded=${open} aria-selected=${chosen}
     aria-label=${`${facts.name}: ${inWords(facts, goesOn(lane))}`} data-walked=${walked ? "" : undefined} data-kind=${lane.kind}
-    style=${{ transform: `translateY(${y}px)`, paddingInlineStart: `${4 + Math.min(depth, 8) * 12}px` }} onClick=${onChoose}>
+    style=${{ height: `${tall}px`, transform: `translateY(${y}px)`, paddingInlineStart: `${4 + Math.min(depth, 8) * 12}px` }} onClick=${onChoose}>
     ${open === undefined ? html`<span class="twist" />` : html`<button class="twist" tabindex="-1"
       aria-label=${open ? text.steps.fold : text.steps.unfold} onClick=${(/** @type {Event} */ event) => {
         event.stopPropagation();

@@ -122,6 +122,16 @@ function readyAt(step, state) {
   return ready;
 }
 
+/** What was parsed of steps before; one that has changed is another object. @type {WeakMap<object, {from: number, to: number}>} */
+const spans = new WeakMap();
+
+/** @param {any} step */
+function spanOf(step) {
+  let span = spans.get(step);
+  if (!span) spans.set(step, (span = { from: moment(step.started_at), to: moment(step.ended_at) }));
+  return span;
+}
+
 /**
  * From when to when the timeline goes.
  *
@@ -133,9 +143,9 @@ export function extentOf(state, now) {
   let start = Math.min(...[state.queued_at, state.started_at].map(moment).filter(Number.isFinite));
   let end = runsUntil(state, now);
   for (const id in state.steps) {
-    const { started_at: started, ended_at: ended } = state.steps[id];
-    if (started !== undefined) start = Math.min(start, Date.parse(started));
-    if (ended !== undefined) end = Math.max(end, Date.parse(ended));
+    const { from, to } = spanOf(state.steps[id]);
+    if (from < start) start = from;
+    if (to > end) end = to;
   }
   return { start: Number.isFinite(start) ? start : NaN, end: Math.max(end, start + 1) };
 }

@@ -1,7 +1,6 @@
 /** Lanes drawn on a canvas: thousands of shapes that need no life of their own. */
 
-/** Pixels of a lane, and of the shapes in it. */
-export const LANE = 28;
+/** Pixels of the shapes in a lane. */
 const THICK = 14;
 const THIN = 6;
 /** Pixels that a shape has at least, so that what was short is seen. */
@@ -25,6 +24,7 @@ export function coloursOf(element) {
 /**
  * @typedef {object} Drawn
  * @property {{lane: import("./lanes.js").Lane, segments: import("./lanes.js").Segment[], chosen: boolean}[]} lanes those in sight
+ * @property {number} lane pixels of a lane
  * @property {number} top pixels from the top of the canvas to the first of them
  * @property {number} width pixels of the canvas
  * @property {number} height
@@ -36,7 +36,7 @@ export function coloursOf(element) {
  */
 
 /** @param {HTMLCanvasElement} canvas @param {Drawn} drawn */
-export function paint(canvas, { lanes, top, width, height, x, marks, gaps, now, colours }) {
+export function paint(canvas, { lanes, lane: tall, top, width, height, x, marks, gaps, now, colours }) {
   const ratio = window.devicePixelRatio || 1;
   if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
     canvas.width = Math.round(width * ratio);
@@ -56,11 +56,11 @@ export function paint(canvas, { lanes, top, width, height, x, marks, gaps, now, 
     if (chosen) {
       draw.fillStyle = colours["accent-soft"];
       draw.globalAlpha = 0.7;
-      draw.fillRect(0, y, width, LANE);
+      draw.fillRect(0, y, width, tall);
       draw.globalAlpha = 1;
     }
-    for (const segment of segments) shape(draw, lane, segment, y, x, width, colours);
-    y += LANE;
+    for (const segment of segments) shape(draw, lane, segment, y + tall / 2, x, width, colours);
+    y += tall;
   }
   if (now !== null) {
     draw.fillStyle = colours.accent;
@@ -72,22 +72,22 @@ export function paint(canvas, { lanes, top, width, height, x, marks, gaps, now, 
  * @param {CanvasRenderingContext2D} draw
  * @param {import("./lanes.js").Lane} lane
  * @param {import("./lanes.js").Segment} segment
- * @param {number} y
+ * @param {number} middle pixels from the top
  * @param {(time: number) => number} x
  * @param {number} width
  * @param {Colours} colours
  */
-function shape(draw, lane, segment, y, x, width, colours) {
+function shape(draw, lane, segment, middle, x, width, colours) {
   const from = x(segment.from);
   const to = x(segment.to);
   if (to < -LEAST || from > width) return;
   const left = Math.max(-4, from);
   const long = Math.max(LEAST, Math.min(width + 4, to) - left);
   const thick = lane.open === undefined ? THICK : THIN;
-  const above = y + (LANE - thick) / 2;
+  const above = middle - thick / 2;
   const { kind } = segment;
   if (kind === "waiting") {
-    stripes(draw, left, y + (LANE - THIN) / 2, long, THIN, colours.pending, 0.75);
+    stripes(draw, left, middle - THIN / 2, long, THIN, colours.pending, 0.75);
     return;
   }
   const colour = kind === "try" ? colours.failed : kind === "paused" ? colours.paused : colours[lane.step.status] ?? colours.muted;
