@@ -67,7 +67,7 @@ format: $(VENV)/.dev  ## Rewrite the code in the project's format
 	$(BIN)/ruff format
 
 golden: $(VENV)/.dev  ## Write the golden files anew, on purpose (the tests fail as they write)
-	-GOLDEN_WRITE=1 $(BIN)/python -m pytest --quiet tests/compat -k golden
+	-GOLDEN_WRITE=1 $(BIN)/python -m pytest --quiet tests/compat tests/unit/views -k golden
 	git diff --stat -- tests/compat/golden
 
 web: $(VENV)/.web  ## Build what the dashboard serves ready-made: its libraries, and embed.js

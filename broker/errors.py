@@ -11,6 +11,8 @@
     ├── ForeignOrigin         a web page asks that may not
     ├── NotFound              the run has no events
     │   ├── AttemptNotFound   ... of that attempt
+    │   ├── StoryNotKept      ... any more, of its beginning
+    │   ├── MomentNotFound    ... up to that cursor
     │   └── NotOfGraph        ... the run is of another graph
     ├── GraphNotFound         no such graph was loaded
     ├── PipelineNotFound      no run of the pipeline is kept
@@ -18,8 +20,13 @@
     ├── Superseded            something was stored after what a write was based on
     ├── TooLarge              a body or an event is over its limit
     ├── StreamUnavailable     NATS or JetStream does not answer
+    │   ├── NatsRefused       ... since it does not know the user, or the user may not
+    │   └── StorageFull       ... since it has no room left
     ├── TopologyMismatch      a stream exists with another configuration
+    ├── StreamRefused         a stream cannot be made as it is wanted
+    ├── NatsUnfit             NATS is too old, or runs without JetStream
     ├── EmbeddedServerError   the embedded NATS server cannot run
+    ├── CannotListen          an address is taken, or not of this machine
     ├── SettingsError         a flag or variable is wrong
     ├── RateLimited           a client asks for more than its share
     ├── Draining              the gateway is stopping
@@ -38,6 +45,14 @@ from collections.abc import Sequence
 
 class BrokerError(Exception):
     """Base of all errors of the broker."""
+
+
+def reason_of(error: BaseException) -> BrokerError | None:
+    """The broker's own error, also where tasks of ours failed with it; None for any other."""
+    if isinstance(error, BaseExceptionGroup):
+        reasons = [reason_of(inner) for inner in error.exceptions]
+        return reasons[0] if all(reasons) else None
+    return error if isinstance(error, BrokerError) else None
 
 
 class MalformedEvent(BrokerError):
@@ -159,6 +174,27 @@ class AttemptNotFound(NotFound):
         return f"{why}: its attempts are {known}, the last of them the current one"
 
 
+class StoryNotKept(NotFound):
+    """A run's first events have expired, without which its earlier states cannot be told."""
+
+    def __str__(self) -> str:
+        return (
+            f"the first events of run {self.run!r} are not kept any more, without which its "
+            "earlier states are not known: its present one is, and the events that are left"
+        )
+
+
+class MomentNotFound(NotFound):
+    """A run has no event up to a cursor."""
+
+    def __init__(self, run: str, cursor: str) -> None:
+        super().__init__(run)
+        self.cursor = cursor
+
+    def __str__(self) -> str:
+        return f"run {self.run!r} has no event up to {self.cursor}: its first one came later"
+
+
 class NotOfGraph(NotFound):
     """A run is asked for as the execution of a graph that it is not."""
 
@@ -236,6 +272,23 @@ class StreamUnavailable(BrokerError):
         return f"{self.doing}: {self.reason}"
 
 
+class NatsRefused(StreamUnavailable):
+    """NATS does not know the user, or does not let it do what is asked."""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}: check the user, its password and its permissions"
+
+
+class StorageFull(StreamUnavailable):
+    """JetStream has no room for what is to be stored."""
+
+    def __str__(self) -> str:
+        return (
+            f"{super().__str__()}: NATS has no room left, give it disk space or raise its limit of "
+            "JetStream's storage"
+        )
+
+
 class IndexNotBuilt(BrokerError):
     """The gateway has started a moment ago, and reads the runs it is to list."""
 
@@ -259,6 +312,38 @@ class TopologyMismatch(BrokerError):
             f"stream {self.stream} has {self.field} = {self.found!r}, but {self.wanted!r} is "
             "wanted, and the server does not change it: change the setting, or move the "
             "stream's messages to a new one"
+        )
+
+
+class StreamRefused(BrokerError):
+    """The server does not make a stream as it is wanted, and never will; `reason` is its word."""
+
+    def __init__(self, stream: str, reason: str) -> None:
+        super().__init__(stream, reason)
+        self.stream, self.reason = stream, reason
+
+    def __str__(self) -> str:
+        return (
+            f"NATS does not make stream {self.stream} ({self.reason}): change the setting, or what "
+            "the server has in its place"
+        )
+
+
+class NatsUnfit(BrokerError):
+    """The NATS server cannot do what the broker needs; the text says what, and what to do."""
+
+
+class CannotListen(BrokerError):
+    """An address cannot be listened on; `flag` gives another one."""
+
+    def __init__(self, address: str, reason: str, flag: str) -> None:
+        super().__init__(address, reason, flag)
+        self.address, self.reason, self.flag = address, reason, flag
+
+    def __str__(self) -> str:
+        return (
+            f"cannot listen on {self.address} ({self.reason}): stop what listens there, "
+            f"or take another address with {self.flag}"
         )
 
 

@@ -75,6 +75,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drain_seconds: Annotated[
         Annotated[float, Meta(ge=0, le=3600)], "time that open streams have to end on SIGTERM"
     ] = 25.0
+    ready_grace: Annotated[
+        Annotated[float, Meta(ge=0, le=3600)], "time that NATS may be away until /readyz says so"
+    ] = 5.0
     max_steps: Annotated[
         Annotated[int, Meta(ge=1, le=1_000_000)], "steps that a run's state holds"
     ] = 10_000

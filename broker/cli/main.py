@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from broker import __version__
 from broker.cli import exits
-from broker.errors import BrokerError
+from broker.errors import BrokerError, reason_of
 
 
 class _Command(NamedTuple):
@@ -90,7 +90,7 @@ def _called(given: list[str]) -> int:
     try:
         return int(called.run(called))
     except (BrokerError, BaseExceptionGroup) as error:
-        reason = _reason(error)
+        reason = reason_of(error)
         if reason is None:
             raise
         print(f"progress-broker: {exits.explained(reason)}", file=sys.stderr)
@@ -108,11 +108,3 @@ def _piped(work: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exits.BROKEN_PIPE
     return code
-
-
-def _reason(error: BaseException) -> BrokerError | None:
-    """The broker's own error, also where a task of ours failed with it."""
-    if isinstance(error, BaseExceptionGroup):
-        reasons = [_reason(inner) for inner in error.exceptions]
-        return reasons[0] if all(reasons) else None
-    return error if isinstance(error, BrokerError) else None

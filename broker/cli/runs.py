@@ -52,8 +52,8 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     parser.add_argument(
         "--sort",
         metavar="FIELD",
-        help="updated_at, queued_at, started_at, ended_at, duration, status, name or pipeline; "
-        "downwards with a minus: --sort=-duration (default --sort=-updated_at)",
+        help="updated_at, began_at, queued_at, started_at, ended_at, duration, status, name or "
+        "pipeline; downwards with a minus: --sort=-duration (default --sort=-updated_at)",
     )
     parser.add_argument(
         "--limit", type=_limit, default=20, metavar="N", help="so many at most (default 20)"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from broker import logs
+from broker.cli import exits
 from broker.cli.flags import add_settings, settings_of
 from broker.cli.garbage import search_rarely
 from broker.cli.workers import WORKER_FLAG, supervise
@@ -16,7 +17,12 @@ from broker.settings import Settings
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("serve", help="run the gateway")
+    parser = commands.add_parser(
+        "serve",
+        help="run the gateway",
+        epilog=exits.listed(exits.SERVING),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     add_settings(parser)
     parser.add_argument(WORKER_FLAG, action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(run=_run)
@@ -40,6 +46,18 @@ async def _supervise(settings: Settings) -> int:
 
 async def _serve(settings: Settings, *, shares_port: bool) -> int:
     search_rarely()
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(_until_told(settings, shares_port=shares_port))
+        stopped = tasks.create_task(told_to_stop())  # matters until it serves, or waits for NATS
+        await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
+        if stopped.done():
+            serving.cancel()
+        stopped.cancel()
+    return 0
+
+
+async def _until_told(settings: Settings, *, shares_port: bool) -> None:
+    """Serve until told to stop; the second time, what still drains is ended at once."""
     async with running(settings, shares_port=shares_port) as gateway:
         if await told_to_stop() == signal.SIGTERM:
             async with asyncio.TaskGroup() as tasks:
@@ -48,11 +66,10 @@ async def _serve(settings: Settings, *, shares_port: bool) -> int:
                 await asyncio.wait((draining, again), return_when=asyncio.FIRST_COMPLETED)
                 draining.cancel()
                 again.cancel()
-    return 0
 
 
 async def told_to_stop() -> signal.Signals:
-    """Wait for SIGINT (now) or SIGTERM (in good order); gives which."""
+    """Wait for SIGINT (now) or SIGTERM (in good order); gives which. The last who waits is told."""
     told: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
 
     def hear(number: signal.Signals) -> None:

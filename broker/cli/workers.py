@@ -11,7 +11,9 @@ from typing import Final
 
 import msgspec
 
+from broker.cli import exits
 from broker.errors import SettingsError
+from broker.logs import about
 from broker.settings import Settings, environment_of
 from broker.stream.child import child
 from broker.stream.embedded import embedded_server
@@ -31,7 +33,10 @@ _SETTLED: Final = 30.0
 
 
 async def supervise(settings: Settings) -> None:
-    """Keep `settings.workers` gateways running until cancelled; then drain all of them at once."""
+    """Keep `settings.workers` gateways running until cancelled; then drain all of them at once.
+
+    Raises WorkersGaveUp where one ends at its first start with a code that only a person mends.
+    """
     async with AsyncExitStack() as stack:
         if settings.listen.endswith(":0"):
             raise SettingsError("--workers needs a port that can be shared: give one in --listen")
@@ -54,6 +59,7 @@ async def _keep_running(settings: Settings, number: int) -> None:
     environment = os.environ | environment_of(settings)
     command = [sys.executable, "-m", "broker.cli", "serve", WORKER_FLAG]
     pause = _FIRST_PAUSE
+    first = True
     while True:
         began = time.monotonic()
         async with child(
@@ -62,7 +68,13 @@ async def _keep_running(settings: Settings, number: int) -> None:
             code = await process.wait()
         if time.monotonic() - began > _SETTLED:
             pause = _FIRST_PAUSE
-        log.warning("worker %d ended (%d); starting it again in %.1f s", number, code, pause)
+        elif first and code in exits.NEEDS_A_PERSON:
+            raise exits.WorkersGaveUp(code)
+        first = False
+        more = about("worker_ended", worker=number, code=code)
+        log.warning(
+            "worker %d ended (%d); starting it again in %.1f s", number, code, pause, extra=more
+        )
         await asyncio.sleep(pause)
         pause = min(_LONGEST_PAUSE, 2 * pause)
 

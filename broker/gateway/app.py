@@ -8,27 +8,34 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final
+from pathlib import Path
 
 from aiohttp import web
 
 from broker import __version__
 from broker.dialects.said import Dialect
 from broker.dialects.table import DIALECTS
-from broker.errors import SettingsError
+from broker.errors import SettingsError, StreamUnavailable
 from broker.gateway import commands, cors, keys, routes
 from broker.gateway.attempts import Attempts
+from broker.gateway.beginning import kept_up, plainly
 from broker.gateway.bundles import BundleLimits
 from broker.gateway.compat.expected import Expected
-from broker.gateway.compose import Parts, Wanted, composed
+from broker.gateway.compose import Parts, Wanted, composed, loop_timing
 from broker.gateway.dispatch import Dispatch
 from broker.gateway.drain import Drain
 from broker.gateway.estimates import Estimates
 from broker.gateway.foreign_reader import ForeignReader
 from broker.gateway.limits import Limits, Rate
+from broker.gateway.listening import Door
 from broker.gateway.live_lists import ListLimits
+from broker.gateway.loop_lag import sampled
 from broker.gateway.middleware import problems
 from broker.gateway.origins import guard
+from broker.gateway.outage import Outage
+from broker.gateway.pages import Pages, packaged
+from broker.gateway.readiness import Readiness
+from broker.gateway.recent import RecentRuns
 from broker.gateway.sockets import SocketLimits
 from broker.gateway.starting import Starting
 from broker.gateway.translator import Translator
@@ -36,20 +43,18 @@ from broker.gateway.waiting import Waits
 from broker.hub.ports import Timing
 from broker.hub.registry import RegistryLimits
 from broker.hub.run_hub import HubLimits
+from broker.logs import about
 from broker.metrics import Metrics
 from broker.model.bounds import Bounds
 from broker.model.ids import Ulids
 from broker.runs.projector import ProjectorLimits
 from broker.settings import Settings
+from broker.stream.addresses import judge
+from broker.stream.embedded import embedded_server
 from broker.stream.foreign import ForeignMessages
 from broker.stream.topology import StreamSettings
 
 log = logging.getLogger(__name__)
-
-LINE_MAX: Final = 256 * 1024
-"""Bytes of a request line: `/v1/stream` names up to 1,000 runs in it."""
-KEEPALIVE: Final = 75.0
-"""Seconds an idle connection stays open; aiohttp's deadline for request headers too."""
 
 
 class Gateway:
@@ -74,124 +79,158 @@ async def running(
     With `shares_port` other processes may listen on the same port. `dialects` are what producers
     of existing systems may speak.
 
-    Raises SettingsError, EmbeddedServerError, StreamUnavailable, TopologyMismatch.
+    The block is entered when the gateway serves, or has to wait for NATS; it then serves as soon as
+    it can. Raises SettingsError, CannotListen, EmbeddedServerError, NatsRefused, NatsUnfit,
+    TopologyMismatch and StreamRefused; with an embedded server StreamUnavailable too.
     """
     host, port = _address(settings)
     admin = _host_and_port(settings.admin_listen, "admin-listen") if settings.admin_listen else None
-    metrics = metrics or Metrics()
-    async with AsyncExitStack() as stack:
-        parts = await stack.enter_async_context(composed(_wanted(settings), metrics))
-        app = web.Application(
-            middlewares=[problems(guard(_origins(settings)))], client_max_size=settings.body_max
-        )
-        app[keys.REGISTRY], app[keys.SOCKETS] = parts.registry, parts.sockets
-        app[keys.RUNS], app[keys.WRITES] = parts.runs, parts.writes
-        app[keys.LOGS] = parts.logs
-        new_id = Ulids(lambda: datetime.now(UTC), os.urandom)
-        app[keys.DISPATCH] = dispatch = Dispatch(
-            parts.registry, parts.runs, parts.writes, new_id=new_id, metrics=metrics
-        )
-        app[keys.STARTING] = Starting(
-            parts.registry, parts.runs, parts.writes, new_id=new_id, metrics=metrics
-        )
-        app[keys.TRANSLATOR] = translator = Translator(
-            parts.registry,
-            parts.runs,
-            parts.writes,
-            bounds=Bounds(steps=settings.max_steps),
-            now=lambda: datetime.now(UTC),
-        )
-        app[keys.DIALECTS] = dialects
-        reader = ForeignReader(
-            ForeignMessages(parts.foreign),
-            translator,
-            parts.writes,
-            dialects=dialects,
-            metrics=metrics,
-            verify_soon=parts.runs.verify_soon,
-        )
-        await stack.enter_async_context(reader.running())
-        app[keys.METRICS], app[keys.TIMING] = metrics, parts.timing
-        app[keys.OPTIONS] = _options(settings)
-        app[keys.LIMITS] = limits = _limits(settings, parts.timing, metrics)
-        parts.sockets.give = partial(commands.give, dispatch, limits)
-        app[keys.BUNDLES] = parts.bundles
-        app[keys.INDEX], app[keys.LIVE_LISTS] = parts.listed.runs, parts.listed.lists
-        app[keys.ESTIMATES] = estimates = Estimates(parts.histories, time.time)
-        parts.listed.lists.estimate = estimates.row
-        app[keys.ATTEMPTS] = Attempts(
-            parts.runs, bounds=Bounds(steps=settings.max_steps), metrics=metrics
-        )
-        app[keys.WAITS] = waits = await stack.enter_async_context(Waits.running())
-        app[keys.EXPECTED] = await stack.enter_async_context(
-            Expected.running(
-                parts.registry,
-                parts.runs,
-                parts.sockets,
-                patience=settings.idle_timeout,
-                timing=parts.timing,
-            )
-        )
-        app[keys.DRAIN] = drain = Drain(
-            limits.streams,
-            parts.registry,
-            parts.logs.hubs,
-            parts.sockets,
-            parts.bundles,
-            parts.listed.lists,
-            waits,
-        )
-        app[keys.READY] = lambda: _why_not_ready(parts, drain)
+    if settings.nats_url:
+        judge(settings.nats_url, "--nats-url")
+    metrics, timing = metrics or Metrics(), loop_timing()
+    limits = _limits(settings, timing, metrics)
+    drain = Drain(limits.streams)
+    outage = Outage(timing.now)
+    readiness = Readiness(drain, outage, settings.ready_grace)
+    metrics.ready.set_function(lambda: readiness.why_not() is None)
+    metrics.draining.set_function(lambda: drain.began)
+
+    def application() -> web.Application:
+        """With all that needs no NATS."""
+        check = problems(guard(_origins(settings)))
+        app = web.Application(middlewares=[check], client_max_size=settings.body_max)
+        app[keys.METRICS], app[keys.READY] = metrics, readiness.why_not
+        app[keys.PAGES] = Pages(packaged(), framers=_origins(settings))
         app.on_response_prepare.append(cors.headers_for(_origins(settings)))
-        routes.add_api(app)
         if admin is None:
             routes.add_admin(app)
-        else:
-            await _listen(stack, _admin(app), *admin, flag="--admin-listen")
-        url = await _listen(stack, app, host, port, flag="--listen", shares_port=shares_port)
-        log.info("progress-broker %s at %s, NATS at %s", __version__, url, _shown(parts.nats_url))
-        yield Gateway(url, parts.nats_url, drain)
+        return app
+
+    async with AsyncExitStack() as stack:
+        stack.enter_context(plainly())
+        await stack.enter_async_context(sampled(metrics.loop_lag.observe))
+        door = await stack.enter_async_context(
+            Door.opened(host, port, flag="--listen", shares_port=shares_port)
+        )
+        if admin is not None:
+            side_door = await stack.enter_async_context(Door.opened(*admin, flag="--admin-listen"))
+            await stack.enter_async_context(side_door.showing(_admin(metrics, readiness)))
+        beginning = application()
+        routes.add_excuse(beginning, lambda: outage.why)
+        await stack.enter_async_context(door.showing(beginning, for_now=True))
+        nats_url = settings.nats_url or await stack.enter_async_context(
+            embedded_server(Path(settings.data_dir), settings.nats_port)
+        )
+
+        @asynccontextmanager
+        async def serving() -> AsyncIterator[None]:
+            async with AsyncExitStack() as parts_stack:
+                parts = await parts_stack.enter_async_context(
+                    composed(nats_url, _wanted(settings), timing, metrics, outage)
+                )
+                app = application()
+                await _furnish(parts_stack, app, parts, settings, metrics, limits, drain, dialects)
+                routes.add_api(app)
+                readiness.stands_on(parts)
+                await parts_stack.enter_async_context(door.showing(app))
+                log.info(
+                    "progress-broker %s at %s, NATS at %s",
+                    __version__,
+                    door.url,
+                    _shown(nats_url),
+                    extra=about("listening", version=__version__, url=door.url),
+                )
+                yield
+
+        def waits(error: StreamUnavailable) -> None:
+            if not settings.nats_url:  # nobody but this process can mend that server
+                raise error
+            outage.failed(str(error))
+
+        await stack.enter_async_context(kept_up(serving, waits, outage.noticed))
+        yield Gateway(door.url, nats_url, drain)
 
 
-def _admin(app: web.Application) -> web.Application:
-    """Health and metrics of a gateway, for an address of their own."""
-    admin = web.Application(middlewares=[problems(lambda request: None)])
-    admin[keys.METRICS], admin[keys.READY] = app[keys.METRICS], app[keys.READY]
-    routes.add_admin(admin)
-    return admin
-
-
-async def _listen(
+async def _furnish(
     stack: AsyncExitStack,
     app: web.Application,
-    host: str,
-    port: int,
-    *,
-    flag: str,
-    shares_port: bool = False,
-) -> str:
-    """Serve an application as long as the stack lives; gives its URL."""
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        keepalive_timeout=KEEPALIVE,
-        shutdown_timeout=1.0,
-        max_line_size=LINE_MAX,
+    parts: Parts,
+    settings: Settings,
+    metrics: Metrics,
+    limits: Limits,
+    drain: Drain,
+    dialects: Mapping[str, Dialect],
+) -> None:
+    """Give the handlers what they need."""
+    app[keys.REGISTRY], app[keys.SOCKETS] = parts.registry, parts.sockets
+    app[keys.RUNS], app[keys.WRITES] = parts.runs, parts.writes
+    app[keys.LOGS] = parts.logs
+    new_id = Ulids(lambda: datetime.now(UTC), os.urandom)
+    app[keys.DISPATCH] = dispatch = Dispatch(
+        parts.registry, parts.runs, parts.writes, new_id=new_id, metrics=metrics
     )
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    site = web.TCPSite(
-        runner, host, port, reuse_address=True, reuse_port=shares_port or None, backlog=4096
+    app[keys.STARTING] = Starting(
+        parts.registry, parts.runs, parts.writes, new_id=new_id, metrics=metrics
     )
-    try:
-        await site.start()
-    except OSError as error:
-        raise SettingsError(
-            f"cannot listen on {host}:{port} ({error.strerror}): stop what listens there, "
-            f"or take another address with {flag}"
-        ) from None
-    bound = runner.addresses[0]
-    return f"http://{_bracketed(bound[0])}:{bound[1]}"
+    app[keys.TRANSLATOR] = translator = Translator(
+        parts.registry,
+        parts.runs,
+        parts.writes,
+        bounds=Bounds(steps=settings.max_steps),
+        now=lambda: datetime.now(UTC),
+    )
+    app[keys.DIALECTS] = dialects
+    reader = ForeignReader(
+        ForeignMessages(parts.foreign),
+        translator,
+        parts.writes,
+        dialects=dialects,
+        metrics=metrics,
+        verify_soon=parts.runs.verify_soon,
+    )
+    await stack.enter_async_context(reader.running())
+    app[keys.TIMING] = parts.timing
+    app[keys.OPTIONS] = _options(settings)
+    app[keys.LIMITS] = limits
+    parts.sockets.give = partial(commands.give, dispatch, limits)
+    parts.sockets.admit = limits.opens.spend
+    app[keys.BUNDLES] = parts.bundles
+    app[keys.INDEX], app[keys.LIVE_LISTS] = parts.listed.runs, parts.listed.lists
+    app[keys.ESTIMATES] = estimates = Estimates(parts.histories, time.time)
+    parts.listed.lists.estimate = estimates.row
+    app[keys.RECENT] = RecentRuns(parts.listed.runs, parts.timing.now)
+    app[keys.ATTEMPTS] = Attempts(
+        parts.runs, bounds=Bounds(steps=settings.max_steps), metrics=metrics
+    )
+    app[keys.WAITS] = waits = await stack.enter_async_context(
+        Waits.running(metrics.connections.labels("poll"))
+    )
+    app[keys.EXPECTED] = await stack.enter_async_context(
+        Expected.running(
+            parts.registry,
+            parts.runs,
+            parts.sockets,
+            patience=settings.idle_timeout,
+            timing=parts.timing,
+        )
+    )
+    app[keys.DRAIN] = drain
+    drain.holds(
+        parts.registry,
+        parts.logs.hubs,
+        parts.sockets,
+        parts.bundles,
+        parts.listed.lists,
+        waits,
+    )
+
+
+def _admin(metrics: Metrics, readiness: Readiness) -> web.Application:
+    """Health and metrics of a gateway, for an address of their own."""
+    admin = web.Application(middlewares=[problems(lambda request: None)])
+    admin[keys.METRICS], admin[keys.READY] = metrics, readiness.why_not
+    routes.add_admin(admin)
+    return admin
 
 
 def _host_and_port(text: str, name: str) -> tuple[str, int]:
@@ -220,9 +259,6 @@ def _address(settings: Settings) -> tuple[str, int]:
 
 def _wanted(settings: Settings) -> Wanted:
     return Wanted(
-        nats_url=settings.nats_url,
-        nats_port=settings.nats_port,
-        data_dir=settings.data_dir,
         streams=StreamSettings(replicas=settings.replicas, log_batches=settings.log_batches),
         registry=_registry_limits(settings),
         sockets=_socket_limits(settings),
@@ -275,6 +311,7 @@ def _options(settings: Settings) -> keys.Options:
         high_water=settings.high_water,
         stall_timeout=settings.stall_timeout,
         body_max=settings.body_max,
+        max_steps=settings.max_steps,
         fixed_headers=cors.fixed(_origins(settings)),
     )
 
@@ -296,20 +333,8 @@ def _limits(settings: Settings, timing: Timing, metrics: Metrics) -> Limits:
         raise SettingsError(f"--trusted-proxies={settings.trusted_proxies!r}: {error}") from None
 
 
-def _why_not_ready(parts: Parts, drain: Drain) -> str | None:
-    if drain.began:
-        return "the gateway is stopping"
-    if not parts.live.connected:
-        return "NATS is not connected"
-    return parts.projector.why_not_ready() or parts.listed.why_not_ready()
-
-
 def _origins(settings: Settings) -> frozenset[str]:
     return frozenset(filter(None, map(str.strip, settings.allowed_origins.split(","))))
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def _shown(url: str) -> str:

@@ -7,7 +7,7 @@ import msgspec
 from aiohttp import web
 
 from broker.errors import InvalidRequest, TooLarge, UnsupportedType
-from broker.gateway.keys import OPTIONS
+from broker.gateway.keys import METRICS, OPTIONS
 from broker.protocol.elements import elements
 
 BODY_TIMEOUT: Final = 30.0
@@ -30,6 +30,7 @@ async def read_body(request: web.Request) -> bytes:
     except TimeoutError:
         raise InvalidRequest(f"the body did not arrive in {BODY_TIMEOUT:g} s") from None
     except web.HTTPRequestEntityTooLarge:
+        request.app[METRICS].limited.labels("body_max").inc()
         raise TooLarge("the body", limit) from None
     except web.RequestPayloadError:
         raise InvalidRequest(

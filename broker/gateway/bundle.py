@@ -133,10 +133,11 @@ class Bundle(Carrier[Part]):
         self.let_go()
         self.ways.gone(self)
 
-    def finish(self, last_words: bytes) -> None:
+    def finish(self, last_words: bytes, *, why: str) -> None:
         """Leave every run, say the last, and close once that is sent."""
         if self.closing_at is not None:
             return
+        self.ended_by = why
         self.closing_at = self.due = self.moved_at = self.ways.timing.now()
         self.let_go()
         if not self._transport.is_closing():

@@ -60,7 +60,8 @@ class Bundles:
         self._runs = runs
         self._timing = timing
         self._metrics = metrics
-        self._open: dict[Bundle, Callable[[], None]] = {}
+        self._open: dict[Bundle, Callable[[str], None]] = {}
+        self._draining = False
         endings = Endings(whole=self._commit, ended=self._ended, cut=self._farewell)
         self.showing = Showing(
             registry, runs, index, endings=endings, timing=timing, metrics=metrics
@@ -105,9 +106,9 @@ class Bundles:
         transport: asyncio.Transport,
         events: Framing,
         query: Query | None,
-        closed: Callable[[], None],
+        closed: Callable[[str], None],
     ) -> Bundle:
-        """A bundle for a connection; `closed` is called when it is gone."""
+        """A bundle for a connection; `closed` is told why it is gone."""
         now = self._timing.now()
         max_age = self.limits.max_age * (0.8 + 0.2 * self._timing.random())
         bundle = Bundle(transport, events, self._ways, query=query, expires_at=now + max_age)
@@ -117,6 +118,7 @@ class Bundles:
 
     def drain(self, seconds: float) -> None:
         """Let every stream go within so many seconds, each at a time of its own."""
+        self._draining = True
         now = self._timing.now()
         for bundle in self._open:
             bundle.expires_at = min(bundle.expires_at, now + seconds * self._timing.random())
@@ -125,18 +127,18 @@ class Bundles:
     def renew(self) -> None:
         """Let every client come back: its runs are to be read again."""
         for bundle in list(self._open):
-            self._farewell(bundle, _INTERRUPTED)
+            self._farewell(bundle, "drain" if self._draining else _INTERRUPTED)
 
     def _gone(self, bundle: Bundle) -> None:
         self.showing.selections.remove(bundle)
-        self._open.pop(bundle)()
+        self._open.pop(bundle)(bundle.ended_by)
         self._metrics.bundles.set(len(self._open))
 
     def _ended(self, bundle: Bundle, heads: Heads) -> None:
         """Say that every run has ended; with this cursor nobody comes back for more."""
         said = msgspec.json.encode({"runs": len(bundle.parts)})
-        self._metrics.closes.labels(reason="ended").inc()
-        bundle.finish(bundle.events.message("end", said, str(heads)) + bundle.events.close())
+        last_words = bundle.events.message("end", said, str(heads)) + bundle.events.close()
+        bundle.finish(last_words, why="end")
 
     def _farewell(self, bundle: Bundle, reason: str) -> None:
         """End a stream that may be resumed, at a time that differs from client to client."""
@@ -146,8 +148,8 @@ class Bundles:
             self._commit(bundle)
         low, high = self.limits.retry_min, self.limits.retry_max
         wait = low + (high - low) * self._timing.random()
-        self._metrics.closes.labels(reason=reason).inc()
-        bundle.finish(bundle.events.retry(int(wait * 1000)) + bundle.events.close())
+        last_words = bundle.events.retry(int(wait * 1000)) + bundle.events.close()
+        bundle.finish(last_words, why=reason)
 
     def _commit(self, bundle: Bundle) -> bool:
         """Tell a client that lacks nothing how far it has come; False if it knows already."""
@@ -181,10 +183,9 @@ class Bundles:
     def _look_at(self, bundle: Bundle, now: float) -> None:
         if bundle.held or bundle.closing_at is not None:
             if bundle.stuck_for(now) > self.limits.stall_timeout:
-                self._metrics.closes.labels(reason="slow").inc()
-                bundle.abort()
+                bundle.abort("slow")
         elif now >= bundle.expires_at:
-            self._farewell(bundle, "max_age")
+            self._farewell(bundle, "drain" if self._draining else "max_age")
         else:
             if not self._commit(bundle) and now - bundle.wrote_at >= self.limits.heartbeat:
                 self._break_silence(bundle, now)

@@ -38,6 +38,7 @@ class Carrier(asyncio.Protocol, Generic[S]):
         "_transport",
         "closing_at",
         "due",
+        "ended_by",
         "expires_at",
         "held",
         "moved_at",
@@ -62,6 +63,8 @@ class Carrier(asyncio.Protocol, Generic[S]):
         self.due = now
         """When the sweep has to look at it."""
         self.closing_at: float | None = None
+        self.ended_by = "client"
+        """Why the connection ends, as `streams_closed_total` counts it."""
         self._drained: asyncio.Event | None = None
 
     @property
@@ -73,8 +76,9 @@ class Carrier(asyncio.Protocol, Generic[S]):
         """Bytes that the connection has not taken."""
         return self._transport.get_write_buffer_size()
 
-    def abort(self) -> None:
+    def abort(self, why: str) -> None:
         """Close the connection now."""
+        self.ended_by = why
         self._transport.abort()
 
     def stuck_for(self, now: float) -> float:

@@ -4,11 +4,11 @@ This and `app.py` are the composition root: hubs, runs and streams meet nowhere 
 """
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
@@ -19,9 +19,11 @@ from broker.gateway.list_parts import ListParts, listing_runs
 from broker.gateway.live_lists import ListLimits
 from broker.gateway.log_joins import Logs
 from broker.gateway.log_parts import following_logs
+from broker.gateway.outage import Outage
 from broker.gateway.sockets import SocketLimits, Sockets
 from broker.hub.ports import Timing
 from broker.hub.registry import Registry, RegistryLimits
+from broker.logs import Failures
 from broker.metrics import Metrics
 from broker.model.cursor import epoch_of
 from broker.model.decode import encode
@@ -34,23 +36,23 @@ from broker.runs.projector import Projector, ProjectorLimits
 from broker.runs.silence import SilenceLimits
 from broker.runs.watchdog import Append, Watchdog
 from broker.stream.connection import Connection
-from broker.stream.embedded import embedded_server
+from broker.stream.fitness import inspect
 from broker.stream.live import LiveRuns
 from broker.stream.marks import Marks
 from broker.stream.publish import Message, publish
 from broker.stream.storage import Storage
-from broker.stream.topology import StreamSettings, ensure
+from broker.stream.topology import PROGRESS, StreamSettings, ensure, mend, streams
+from broker.stream.vitals import told
+
+log = logging.getLogger(__name__)
 
 CATCH_UP: Final = 1.0
 """Seconds that the start waits for projector and index, so that who listens is ready as a rule."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What the parts are to be; without `nats_url` an embedded server is started."""
+    """What the parts are to be."""
 
-    nats_url: str
-    nats_port: int
-    data_dir: str
     streams: StreamSettings
     registry: RegistryLimits
     sockets: SocketLimits
@@ -65,7 +67,6 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 class Parts(NamedTuple):
     """The running parts of a gateway below HTTP."""
 
-    nats_url: str
     timing: Timing
     live: Connection
     """What live events come over; other messages must not wait for stored ones behind it."""
@@ -83,36 +84,56 @@ class Parts(NamedTuple):
     listed: ListParts
     histories: Histories
 
+    @property
+    def away(self) -> float:
+        """Seconds since NATS was lost; 0 while it is there."""
+        return max(self.live.away, self.reads.away, self.writes.away)
+
 
 @asynccontextmanager
-async def composed(wanted: Wanted, metrics: Metrics) -> AsyncIterator[Parts]:
+async def composed(
+    nats_url: str,
+    wanted: Wanted,
+    timing: Timing,
+    metrics: Metrics,
+    outage: Outage,
+) -> AsyncIterator[Parts]:
     """The parts, running as long as the block. Must be left by the task that entered it.
 
-    Raises EmbeddedServerError, StreamUnavailable, TopologyMismatch.
+    Raises StreamUnavailable where NATS does not answer, NatsRefused, NatsUnfit, TopologyMismatch
+    and StreamRefused where it is not as it must be.
     """
-    timing = _timing()
     async with AsyncExitStack() as stack:
-        nats_url = wanted.nats_url or await stack.enter_async_context(
-            embedded_server(Path(wanted.data_dir), wanted.nats_port)
-        )
         live, reads, writes, foreign, folding, summaries = [
             await stack.enter_async_context(
-                Connection.connect(nats_url, name=f"progress-broker {purpose}", on_change=changed)
+                Connection.connect(
+                    nats_url,
+                    name=f"progress-broker {purpose}",
+                    on_change=changed,
+                    on_error=lambda kind: metrics.nats_errors.labels(kind).inc(),
+                    on_failure=failed,
+                )
             )
-            for purpose, changed in (
-                ("live", _noting(metrics)),
-                ("reads", None),
-                ("writes", None),
-                ("dialects", None),
-                ("projector", None),
-                ("summaries", None),
+            for purpose, changed, failed in (
+                ("live", _noting(metrics, outage), outage.failed),
+                ("reads", None, None),
+                ("writes", None, None),
+                ("dialects", None, None),
+                ("projector", None, None),
+                ("summaries", None, None),
             )
         ]
+        stack.enter_context(outage.watched())
+        await inspect(writes)
+
+        epoch = epoch_of(await ensure(writes, wanted.streams))
+        failures = Failures(log)
 
         async def verify() -> str:
-            return epoch_of(await ensure(writes, wanted.streams))
+            return epoch_of(await mend(writes, wanted.streams, PROGRESS, failures))
 
-        epoch = await verify()
+        names = [stream["name"] for stream in streams(wanted.streams)]
+        await stack.enter_async_context(told(reads, names, metrics, timing.random))
         runs = await stack.enter_async_context(
             LiveRuns.running(live, reads, epoch=epoch, verify=verify, metrics=metrics)
         )
@@ -160,7 +181,13 @@ async def composed(wanted: Wanted, metrics: Metrics) -> AsyncIterator[Parts]:
         )
         sockets = await stack.enter_async_context(
             Sockets.running(
-                registry, runs, logs, limits=wanted.sockets, timing=timing, metrics=metrics
+                registry,
+                runs,
+                logs,
+                listed.lists,
+                limits=wanted.sockets,
+                timing=timing,
+                metrics=metrics,
             )
         )
         bundles = await stack.enter_async_context(
@@ -190,7 +217,6 @@ async def composed(wanted: Wanted, metrics: Metrics) -> AsyncIterator[Parts]:
         await projector.caught_up(CATCH_UP)
         await listed.summaries.caught_up(CATCH_UP)
         yield Parts(
-            nats_url,
             timing,
             live,
             reads,
@@ -220,17 +246,19 @@ def appending(writes: Connection) -> Append:
     return append
 
 
-def _timing() -> Timing:
+def loop_timing() -> Timing:
+    """The time of the running loop."""
     loop = asyncio.get_running_loop()
     return Timing(loop.time, loop.call_at, random.random)
 
 
-def _noting(metrics: Metrics) -> Callable[[bool], None]:
-    """Keep the metrics of the connection that live events come over."""
+def _noting(metrics: Metrics, outage: Outage) -> Callable[[bool], None]:
+    """Keep the metrics of the connection that live events come over, and tell of outages."""
     seen = False
 
     def changed(connected: bool) -> None:
         nonlocal seen
+        outage.changed(connected)
         metrics.nats_connected.set(connected)
         if connected and seen:
             metrics.nats_reconnects.inc()

@@ -4,13 +4,13 @@ from typing import Final, NamedTuple
 
 from aiohttp import web
 
-from broker.errors import InvalidCursor
+from broker.errors import InvalidCursor, StreamUnavailable
 from broker.hub.run_hub import RunHub
 from broker.model.cursor import Cursor
 from broker.stream.live import LiveRuns
-from broker.stream.replay import last_sequences
+from broker.stream.replay import last_sequence, last_sequences
 
-LAG: Final = 1.0
+LAG: Final = 3.0
 """Seconds that this gateway may be behind another."""
 
 
@@ -59,6 +59,19 @@ def after_of(request: web.Request) -> Cursor | None:
     return cursor
 
 
+async def moment_of(request: web.Request, hub: RunHub, runs: LiveRuns) -> int | None:
+    """The sequence in `?at=`, which is there; None where it is not before the run's head.
+
+    Raises InvalidCursor for what is no cursor of this stream.
+    """
+    text = request.query["at"]
+    at = Cursor.parse(text)
+    if at is None or at.epoch != hub.epoch:
+        raise InvalidCursor(text, "at")
+    await _seq_in(at, hub, runs)
+    return at.seq if at.seq < hub.seq else None
+
+
 async def seq_of(text: str, hub: RunHub, runs: LiveRuns) -> int | None:
     """Where the cursor that a client remembered leads; None where it leads nowhere."""
     cursor = Cursor.parse(text)
@@ -74,12 +87,17 @@ async def _seq_in(cursor: Cursor, hub: RunHub, runs: LiveRuns) -> int | None:
     """The sequence of a cursor of this stream that is not beyond the run's head; else None.
 
     Another gateway may have shown the client what has not arrived here yet: that is waited for.
+    Raises StreamUnavailable where it does not come, or nobody knows whether it is stored: to go on
+    from anywhere else would show things twice.
     """
     if cursor.epoch != hub.epoch:
         return None
     if cursor.seq > hub.seq:
-        last = await last_sequences(runs.reads, [hub.key.subject])
-        stored = cursor.seq <= last.get(hub.key.subject, 0)
-        if not stored or not await hub.beyond(cursor.seq - 1, LAG):
+        subject = hub.key.subject
+        last = (await last_sequences(runs.reads, [subject])).get(subject, 0)
+        if cursor.seq > last and cursor.seq > await last_sequence(runs.reads, subject):
             return None
+        runs.behind(hub.key, cursor.seq)
+        if not await hub.beyond(cursor.seq - 1, LAG):
+            raise StreamUnavailable("resume a run", "what the cursor tells of has not arrived here")
     return cursor.seq

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from broker.errors import StreamUnavailable
+from broker.logs import Failures
 from broker.model.subjects import RunKey
 from broker.stream.live import LiveRuns
 from broker.stream.replay import MOST_SUBJECTS, last_sequences
@@ -49,13 +50,14 @@ class Dormant:
 
     async def look_forever(self) -> None:
         """Look every few seconds."""
+        failures = Failures(log)
         while True:
             await asyncio.sleep(LOOK)
             if self._waiting:
                 try:
                     await self.look()
                 except StreamUnavailable as error:
-                    log.info("looking for runs that are waited for: %s", error)
+                    failures.tell("looking for runs that are waited for", error)
 
     async def look(self) -> None:
         """Wake the parts of runs that have gone on."""

@@ -21,10 +21,14 @@ class Drains(Protocol):
 class Drain:
     """Whether the gateway is stopping, and the orderly way to it."""
 
-    def __init__(self, streams: Streams, *holders: Drains) -> None:
+    def __init__(self, streams: Streams) -> None:
         self._streams = streams
-        self._holders = holders
+        self._holders: tuple[Drains, ...] = ()
         self.began = False
+
+    def holds(self, *holders: Drains) -> None:
+        """These hold the streams."""
+        self._holders = holders
 
     def refuse(self) -> None:
         """Raise Draining once the gateway is stopping."""

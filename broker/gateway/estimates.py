@@ -1,5 +1,6 @@
 """`GET /v1/runs/{run}/estimate` and `GET /v1/pipelines`: how long things take."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -7,8 +8,9 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from broker.errors import IndexNotBuilt, InvalidName, PipelineNotFound
-from broker.gateway.keys import ESTIMATES, INDEX, LIMITS, REGISTRY, run_key
+from broker.errors import IndexNotBuilt, InvalidName, InvalidParameter, PipelineNotFound
+from broker.gateway.keys import ESTIMATES, INDEX, LIMITS, RECENT, REGISTRY, run_key
+from broker.gateway.recent import RecentRun
 from broker.model.state import RunState, RunStatus
 from broker.model.subjects import DEFAULT_TENANT
 from broker.model.summary import Summary
@@ -23,6 +25,8 @@ LAST: Final = 20
 """Ended runs that a pipeline shows."""
 PIPELINES: Final = 1_000
 """Pipelines that the list of them names."""
+NAMES: Final = 100
+"""Pipelines that one request may name."""
 
 _ENDED: Final[tuple[RunStatus, ...]] = ("completed", "failed", "cancelled")
 
@@ -57,7 +61,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
 
     `success_rate` is the part of the completed among the completed and the failed; `runs` is how
     many completed runs the durations are of, the last ones; `slowest` is the step with the longest
-    p50. What nothing is known of is null.
+    p50. `last` are the runs that ended last, `recent` those that began last. What nothing is known
+    of is null.
     """
 
     pipeline: str
@@ -68,6 +73,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True):
     steps: dict[str, StepSpread]
     slowest: str | None
     last: list[LastRun]
+    recent: list[RecentRun]
 
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -114,32 +120,58 @@ async def run_estimate(request: web.Request) -> web.Response:
 
 async def pipeline(request: web.Request) -> web.Response:
     """How the runs of one pipeline went."""
-    name = request.match_info["pipeline"]
+    name = checked_pipeline(request.match_info["pipeline"])
     limits = request.app[LIMITS]
     limits.polls.spend((limits.client(request), "pipeline", name))
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        raise InvalidName("pipeline", "is not valid Unicode") from None
-    index = _built(request)
+    index = built_index(request)
     ended = Query(pipelines=(name,), statuses=_ENDED, sort="ended_at", limit=LAST)
     page = index.page(ended)
     if not any(page.counts.values()):
         raise PipelineNotFound(name)
     history = request.app[ESTIMATES].histories.get(DEFAULT_TENANT, name)
-    return _answer(_shown(name, page, history))
+    recent = request.app[RECENT].of(name)
+    return _answer(_shown(name, page, history, [] if recent is None else recent.runs))
 
 
 async def pipelines(request: web.Request) -> web.Response:
-    """The pipelines that have runs, by name, with how many have each status."""
+    """The pipelines that have runs, by name, with how many have each status.
+
+    `?name=` picks some, and these come with the runs that began last.
+    """
+    names = list(dict.fromkeys(request.query.getall("name", [])))
     limits = request.app[LIMITS]
-    limits.polls.spend((limits.client(request), "pipelines"))
-    found = _built(request).pipelines(PIPELINES)
+    limits.polls.spend((limits.client(request), "recent runs" if names else "pipelines"))
+    index = built_index(request)
+    if names:
+        return _answer({"items": await _named(request, names)})
+    found = index.pipelines(PIPELINES)
     items = [{"pipeline": name, "counts": counts} for name, counts in found.items()]
     return _answer({"items": items})
 
 
-def _built(request: web.Request) -> Index:
+async def _named(request: web.Request, names: list[str]) -> list[dict[str, Any]]:
+    """Those of the pipelines that have runs. Raises InvalidParameter."""
+    if len(names) > NAMES:
+        raise InvalidParameter("name", f"names {len(names)} pipelines: it may name {NAMES}")
+    items = []
+    for name in names:
+        found = request.app[RECENT].of(checked_pipeline(name))
+        if found is not None:
+            items.append({"pipeline": name, "counts": found.counts, "recent": found.runs})
+        await asyncio.sleep(0)  # each may take milliseconds
+    return items
+
+
+def checked_pipeline(name: str) -> str:
+    """The name. Raises InvalidName where it cannot be one."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise InvalidName("pipeline", "is not valid Unicode") from None
+    return name
+
+
+def built_index(request: web.Request) -> Index:
     """The index. Raises IndexNotBuilt."""
     index = request.app[INDEX]
     if not index.built:
@@ -147,7 +179,7 @@ def _built(request: web.Request) -> Index:
     return index
 
 
-def _shown(name: str, page: Page, history: History | None) -> Pipeline:
+def _shown(name: str, page: Page, history: History | None, recent: list[RecentRun]) -> Pipeline:
     counts = page.counts
     judged = counts["completed"] + counts["failed"]
     steps = {} if history is None else _spreads(history)
@@ -160,6 +192,7 @@ def _shown(name: str, page: Page, history: History | None) -> Pipeline:
         steps=steps,
         slowest=max(steps, key=lambda step: steps[step].p50, default=None),
         last=[_last_run(row.summary) for row in page.rows],
+        recent=recent,
     )
 
 

@@ -59,12 +59,12 @@ async def begin(
     response.force_close()
     if request.method == "HEAD":
         return response
-    closed = app[LIMITS].streams.open(who)
+    closed = app[LIMITS].streams.open(who, "sse")
     try:
         await response.prepare(request)
         sink = hand_over(request, high_water=app[OPTIONS].high_water, now=app[TIMING].now)
     except BaseException:
-        closed()
+        closed("client")
         raise
     sink.on_close = closed
     now = app[TIMING].now()
@@ -73,9 +73,14 @@ async def begin(
     framing = CHUNKED if request.version >= (1, 1) else PLAIN
     begun = Begun(sink.client, framing, app[OPTIONS].heartbeat, round(max_age, 1))
     try:
-        if app[DRAIN].began or not join(begun):
+        if app[DRAIN].began:
+            sink.client.ended_by = "drain"
+            sink.abort()
+        elif not join(begun):
+            sink.client.ended_by = "interrupted"
             sink.abort()
     except BaseException:
+        sink.client.ended_by = "error"
         sink.abort()
         raise
     return response

@@ -16,6 +16,7 @@ from broker.dialects.table import dialect_of
 from broker.errors import BrokerError, StreamUnavailable
 from broker.gateway.heard import Heard, addressed, read
 from broker.gateway.translator import Translator
+from broker.logs import Failures, about
 from broker.metrics import Metrics
 from broker.model import subjects
 from broker.model.ids import id_of
@@ -76,6 +77,7 @@ class ForeignReader:
 
     async def _read_forever(self) -> None:
         failures = 0
+        told = Failures(log)
         while True:
             try:
                 await self._messages.open()
@@ -85,11 +87,11 @@ class ForeignReader:
                         await self._translate(taken)
                     failures = 0
             except BrokerError as error:
-                log.info("messages of dialects wait: %s", error)
+                told.tell("messages of dialects wait", error)
                 if isinstance(error, StreamUnavailable):
                     self._verify_soon()
             except Exception:  # a fault of ours: nothing is settled, and it is tried again
-                log.exception("messages of dialects wait")
+                log.exception("messages of dialects wait", extra=about("dialects_failed"))
             await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
             failures += 1
 
@@ -159,7 +161,9 @@ class ForeignReader:
             ],
         )
         for message, error in refused:
-            log.info("%s: refused: %s", message.subject.decode(errors="replace"), error)
+            subject = message.subject.decode(errors="replace")
+            more = about("dialect_messages", outcome="refused", subject=subject)
+            log.info("%s: refused: %s", subject, error, extra=more)
             self._count(message, "refused")
 
     def _count(self, message: Foreign, outcome: str) -> None:

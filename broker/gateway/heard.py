@@ -10,6 +10,7 @@ import msgspec
 
 from broker.dialects.said import Dialect, Said
 from broker.errors import BrokerError, InvalidName, MalformedEvent, TooLarge
+from broker.logs import about
 from broker.model.decode import decode, encode
 from broker.model.events import Event, LogAppended
 from broker.model.ids import id_of
@@ -63,7 +64,7 @@ def _judging() -> Iterator[None]:
         raise MalformedEvent(_reason(error)) from error
     except Exception as error:
         # A fault of one reader must stop neither the gateway nor the messages behind this one.
-        log.exception("reading a message of a dialect")
+        log.exception("reading a message of a dialect", extra=about("dialects_failed"))
         raise MalformedEvent(f"it cannot be read: {type(error).__name__}") from error
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from broker.gateway.compat.expected import Expected
     from broker.gateway.estimates import Estimates
     from broker.gateway.live_lists import LiveLists
+    from broker.gateway.pages import Pages
+    from broker.gateway.recent import RecentRuns
     from broker.gateway.sockets import Sockets
     from broker.gateway.translator import Translator
     from broker.gateway.waiting import Waits
@@ -41,6 +43,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     high_water: int
     stall_timeout: float
     body_max: int
+    max_steps: int
     fixed_headers: tuple[tuple[str, str], ...] = ()
     """Those that every answer has, whoever asks."""
 
@@ -63,6 +66,8 @@ STARTING: Final = web.AppKey("STARTING", Starting)
 WRITES: Final = web.AppKey("WRITES", Connection)
 ATTEMPTS: Final[web.AppKey["Attempts"]] = web.AppKey("ATTEMPTS")
 ESTIMATES: Final[web.AppKey["Estimates"]] = web.AppKey("ESTIMATES")
+RECENT: Final[web.AppKey["RecentRuns"]] = web.AppKey("RECENT")
+PAGES: Final[web.AppKey["Pages"]] = web.AppKey("PAGES")
 METRICS: Final = web.AppKey("METRICS", Metrics)
 OPTIONS: Final = web.AppKey("OPTIONS", Options)
 TIMING: Final = web.AppKey("TIMING", Timing)

@@ -88,19 +88,29 @@ class Streams:
         """Wait until no stream is open."""
         await self._none_open.wait()
 
-    def open(self, client: str) -> Callable[[], None]:
-        """Count one more stream; gives what counts it out. Raises RateLimited or Overloaded."""
+    def require_room(self, client: str) -> None:
+        """Raise RateLimited or Overloaded where a client may not open one more stream."""
         if self._most and self._count >= self._most:
             self._metrics.limited.labels("streams_max").inc()
             raise Overloaded("streams_max", self._most)
         if self._per_client and self._open[client] >= self._per_client:
             self._metrics.limited.labels("streams_per_client").inc()
             raise RateLimited("streams_per_client", 0, self._per_client, 5.0)
+
+    def open(self, client: str, transport: str) -> Callable[[str], None]:
+        """Count one more stream; gives what counts it out, to be told why it ended.
+
+        Raises RateLimited or Overloaded.
+        """
+        self.require_room(client)
+        self._metrics.connections.labels(transport).inc()
         self._count += 1
         self._open[client] += 1
         self._none_open.clear()
 
-        def close() -> None:
+        def close(why: str) -> None:
+            self._metrics.connections.labels(transport).dec()
+            self._metrics.closes.labels(why).inc()
             self._count -= 1
             if not self._count:
                 self._none_open.set()

@@ -9,6 +9,7 @@ from broker.gateway.cursors import Resume, resume_of, still_kept
 from broker.gateway.event_stream import EVENT_STREAM, Begun, admit, begin, unchanged
 from broker.gateway.history import JSON, NDJSON, history, page
 from broker.gateway.keys import METRICS, REGISTRY, RUNS, run_key
+from broker.gateway.states import states
 from broker.hub.run_hub import RunHub
 from broker.model.subjects import RunKey
 from broker.views.message import View
@@ -22,7 +23,8 @@ async def events(request: web.Request) -> web.StreamResponse:
     if kind == EVENT_STREAM:
         return await _stream(request, key)
     if kind == NDJSON:
-        return await history(request, key)
+        states_wanted = "view" in request.query and _view_of(request).patched
+        return await (states if states_wanted else history)(request, key)
     return await page(request, key)
 
 

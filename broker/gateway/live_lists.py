@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Self, TypeAlias
@@ -12,6 +13,7 @@ from broker.errors import IndexNotBuilt, Overloaded
 from broker.gateway.watched_list import WatchedList
 from broker.hub.ports import Timing
 from broker.hub.subscriber import Subscriber
+from broker.logs import about
 from broker.metrics import Metrics
 from broker.model.summary import Summary
 from broker.runs.index import Index, Row
@@ -67,6 +69,7 @@ class LiveLists:
         self._metrics = metrics
         self._lists: dict[Query, WatchedList] = {}
         self._changed = asyncio.Event()
+        self._draining = False
 
     @classmethod
     @asynccontextmanager
@@ -92,9 +95,10 @@ class LiveLists:
                 unsubscribe()
                 for task in tasks:
                     task.cancel()
+                why = "drain" if lists._draining else "interrupted"
                 for each in lists._lists.values():
                     for client in each.clients:
-                        lists._dismiss(each, client)
+                        lists._dismiss(each, client, why)
 
     def row(self, found: Row) -> dict[str, Any]:
         """A run as a list shows it now."""
@@ -132,11 +136,13 @@ class LiveLists:
 
     def drain(self, seconds: float) -> None:
         """Let every client go within so many seconds, each at a time of its own."""
+        self._draining = True
         now = self._timing.now()
         for each in self._lists.values():
             for client in each.clients:
-                at = now + seconds * self._timing.random()
-                client.expires_at = min(client.expires_at, at)
+                if client.expires_at < math.inf:
+                    at = now + seconds * self._timing.random()
+                    client.expires_at = min(client.expires_at, at)
 
     def _note(self, changed: Sequence[Summary]) -> None:
         self._changed.set()
@@ -156,7 +162,7 @@ class LiveLists:
                     try:
                         each.refresh()
                     except Exception:  # one list that cannot be shown must not end the others
-                        log.exception("showing a list of runs")
+                        log.exception("showing a list of runs", extra=about("list_failed"))
                     took += self._timing.now() - began
                     await asyncio.sleep(0)
             await asyncio.sleep(min(PAUSE_MAX, max(PAUSE, SHARE * took)))
@@ -176,7 +182,8 @@ class LiveLists:
             for client in each.clients:
                 clients += 1
                 held += client.held
-                self._look_at(each, client, idle=idle, now=now)
+                if client.expires_at < math.inf:
+                    self._look_at(each, client, idle=idle, now=now)
             if not each.clients and now - each.used_at > limits.ttl:
                 del self._lists[query]
         self._metrics.list_clients.set(clients)
@@ -185,15 +192,16 @@ class LiveLists:
 
     def _look_at(self, each: WatchedList, client: Subscriber, *, idle: bool, now: float) -> None:
         if client.stalled_for(now) > self.limits.stall_timeout:
-            self._metrics.closes.labels(reason="slow").inc()
+            client.ended_by = "slow"
             client.sink.abort()
         elif client.closing_at is None and (idle or now > client.expires_at):
-            self._metrics.closes.labels(reason="idle" if idle else "max_age").inc()
-            self._dismiss(each, client)
+            aged = "drain" if self._draining else "max_age"
+            self._dismiss(each, client, "idle" if idle else aged)
 
-    def _dismiss(self, each: WatchedList, client: Subscriber) -> None:
+    def _dismiss(self, each: WatchedList, client: Subscriber, why: str) -> None:
         low, high = self.limits.retry_min, self.limits.retry_max
-        each.dismiss(client, int((low + (high - low) * self._timing.random()) * 1000))
+        wait = low + (high - low) * self._timing.random()
+        each.dismiss(client, int(wait * 1000), why=why)
 
 
 def _rows(query: Query) -> int:

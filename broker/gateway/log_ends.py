@@ -82,4 +82,4 @@ def _end(hub: RunHub, status: RunStatus) -> None:
         last_words = group.frame(end) + group.framing.close()
         for client in group.members:
             if group.keeps_up(client):
-                hub.dismiss(client, last_words)
+                hub.dismiss(client, last_words, why="end")

@@ -1,5 +1,6 @@
 """What serves log lines, joined: the LOGS stream followed, and hubs of its own on it."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -10,12 +11,15 @@ from broker.gateway.log_ends import Endings, StatusOf
 from broker.gateway.log_joins import Logs
 from broker.hub.ports import Timing
 from broker.hub.registry import Registry, RegistryLimits
+from broker.logs import Failures
 from broker.metrics import Metrics
 from broker.model.cursor import epoch_of
 from broker.stream.connection import Connection
 from broker.stream.lines import LiveLines
 from broker.stream.live import LiveRuns
-from broker.stream.topology import LOGS, StreamSettings, created_at, ensure
+from broker.stream.topology import LOGS, StreamSettings, created_at, mend
+
+log = logging.getLogger(__name__)
 
 BATCHES: Final = 256
 """The newest batches that a hub keeps ..."""
@@ -35,11 +39,11 @@ async def following_logs(
     metrics: Metrics,
     status_of: StatusOf,
 ) -> AsyncIterator[Logs]:
-    """Log lines, served as long as the block. Raises StreamUnavailable, TopologyMismatch."""
+    """Log lines, served as long as the block. Raises StreamUnavailable."""
+    failures = Failures(log)
 
     async def verify() -> str:
-        await ensure(writes, streams)
-        return epoch_of(await created_at(writes, LOGS))
+        return epoch_of(await mend(writes, streams, LOGS, failures))
 
     metrics = metrics.of_logs()
     hub = msgspec.structs.replace(limits.hub, ring_records=BATCHES, ring_bytes=BYTES)

@@ -30,7 +30,7 @@ SLACK: Final = timedelta(seconds=30)
 More than it takes to find out that a live message was lost, and to read it.
 """
 _OWN: Final = ("run", "view", "after", "last_event_id")
-_OF_PAGES: Final = ("sort", "limit", "page_token")
+_OF_PAGES: Final = ("sort", "limit", "offset", "page_token")
 _NAMED: Final = 3
 """Runs that an error names; of the others it tells how many."""
 
@@ -70,18 +70,18 @@ async def stream(request: web.Request) -> web.StreamResponse:
     response.force_close()
     if request.method == "HEAD":
         return response
-    closed = limits.streams.open(who)
+    closed = limits.streams.open(who, "sse")
     try:
         await response.prepare(request)
         transport = transport_of(request)
     except BaseException:
-        closed()
+        closed("client")
         raise
     events = CHUNKED if request.version >= (1, 1) else PLAIN
     bundle = bundles.take(transport, events, query, closed)
     release(request, transport, bundle, high_water=request.app[OPTIONS].high_water)
     if request.app[DRAIN].began:
-        bundle.abort()
+        bundle.abort("drain")
         return response
     if query is not None:
         heads = dict.fromkeys(bundles.showing.selections.selected(query, RUNS_MAX + 1), 1)

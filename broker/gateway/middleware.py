@@ -11,7 +11,8 @@ from aiohttp.typedefs import Handler, Middleware
 
 from broker import errors
 from broker.gateway.compat.errors import members
-from broker.gateway.keys import METRICS
+from broker.gateway.keys import METRICS, PAGES
+from broker.logs import about
 from broker.protocol.problem import MEDIA_TYPE, Problem
 
 log = logging.getLogger(__name__)
@@ -19,9 +20,13 @@ log = logging.getLogger(__name__)
 Check = Callable[[web.Request], None]
 
 RETRY_AFTER: Final = "1"
+_LATER: Final = {"storage-full": "10"}
+"""Seconds to wait for what does not pass by itself."""
 
 _PROBLEMS: Final[dict[type[errors.BrokerError], tuple[int, str, str]]] = {
     errors.NotFound: (404, "run-not-found", "Run not found"),
+    errors.StoryNotKept: (404, "story-not-kept", "The run's beginning is not kept"),
+    errors.MomentNotFound: (404, "moment-not-found", "The run had not begun"),
     errors.AttemptNotFound: (404, "attempt-not-found", "Attempt not found"),
     errors.GraphNotFound: (404, "graph-not-found", "Graph not found"),
     errors.PipelineNotFound: (404, "pipeline-not-found", "Pipeline not found"),
@@ -36,6 +41,7 @@ _PROBLEMS: Final[dict[type[errors.BrokerError], tuple[int, str, str]]] = {
     errors.Superseded: (409, "superseded", "The run has gone on meanwhile"),
     errors.TooLarge: (413, "too-large", "Too large"),
     errors.StreamUnavailable: (503, "stream-unavailable", "The event stream does not answer"),
+    errors.StorageFull: (503, "storage-full", "The event stream has no room left"),
     errors.IndexNotBuilt: (503, "index-not-built", "The list of runs is being built"),
     errors.RateLimited: (429, "rate-limited", "Too much at once"),
     errors.Overloaded: (503, "overloaded", "A limit of this gateway is reached"),
@@ -73,7 +79,8 @@ def problems(check: Check) -> Middleware:
                 raise
             if isinstance(error, web.HTTPMethodNotAllowed) and error.allowed_methods == {"OPTIONS"}:
                 error = web.HTTPNotFound()  # preflights alone are answered everywhere
-            response = _answer(request, _http_problem(error))
+            page = _page_instead(request) if error.status == 404 else None
+            response = page or _answer(request, _http_problem(error))
             if "Allow" in error.headers:
                 response.headers["Allow"] = error.headers["Allow"]
         except ConnectionError:
@@ -81,7 +88,8 @@ def problems(check: Check) -> Middleware:
                 raise
             response = web.Response(status=_GONE)
         except Exception:
-            log.exception("answering %s %s", request.method, request.path)
+            more = about("request_failed", method=request.method, path=request.path)
+            log.exception("answering %s %s", request.method, request.path, extra=more)
             mistake = "it is in the gateway's log"
             response = _answer(
                 request, Problem("internal", "The broker made a mistake", 500, mistake)
@@ -107,7 +115,8 @@ def problem_of(error: errors.BrokerError) -> Problem:
             status, name, title = _PROBLEMS[kind]
             break
     else:
-        log.error("no problem is defined for %r", error)
+        more = about("problem_undefined", error_type=type(error).__name__)
+        log.error("no problem is defined for %r", error, extra=more)
         status, name, title = 500, "internal", "The broker made a mistake"
     extra: dict[str, Any] = {}
     if isinstance(error, errors.InvalidEvents):
@@ -140,10 +149,16 @@ def _http_problem(error: web.HTTPException) -> Problem:
     return Problem(name, error.reason, error.status, _HTTP_DETAIL.get(error.status, ""))
 
 
+def _page_instead(request: web.Request) -> web.Response | None:
+    """What a person with a browser sees where nothing is served."""
+    pages = request.app.get(PAGES)
+    return None if pages is None else pages.missing(request)
+
+
 def _answer(request: web.Request, problem: Problem) -> web.Response:
     body = problem.encode(**members(request.path, problem))
     response = web.Response(status=problem.status, body=body, content_type=MEDIA_TYPE)
     response.headers["Cache-Control"] = "no-store"
     if problem.status == 503:
-        response.headers["Retry-After"] = RETRY_AFTER
+        response.headers["Retry-After"] = _LATER.get(problem.name, RETRY_AFTER)
     return response

@@ -15,6 +15,7 @@ from broker.hub.ports import Timing
 from broker.hub.registry import Registry
 from broker.hub.run_hub import RunHub
 from broker.hub.subscriber import Subscriber
+from broker.logs import Failures, about
 from broker.views.native import VIEWS
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class Opening(Turns[Bundle, Part]):
         self._absent = absent
         self._whole = whole
         self._timing = timing
+        self._failures = Failures(log)
 
     def open(self, part: Part) -> None:
         """Open the run of a part, or let it wait until others of its bundle are open."""
@@ -66,10 +68,11 @@ class Opening(Turns[Bundle, Part]):
                 self._miss(part)
             return
         except BrokerError as error:
-            log.info("opening a run for a stream of many: %s", error)
+            self._failures.tell("opening a run for a stream of many", error)
         except Exception:
-            log.exception("opening a run for a stream of many")
-            part.bundle.abort()
+            more = about("open_failed", run=part.run.run)
+            log.exception("opening a run for a stream of many", extra=more)
+            part.bundle.abort("error")
             return
         if part.wanted:
             part.failed = True

@@ -63,7 +63,7 @@ class Part:
 
     def abort(self) -> None:
         """The client takes nothing: the connection goes, with every run."""
-        self.bundle.abort()
+        self.bundle.abort("slow")
 
     def leave(self) -> None:
         """Be no client of the run's hub any more."""

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from broker.errors import BrokerError
 from broker.gateway.keys import METRICS, OPTIONS
+from broker.logs import about
 
 log = logging.getLogger(__name__)
 
@@ -20,16 +21,26 @@ async def write_parts(
     The status is sent: where they break off, or the client takes no byte for `stall_timeout`
     seconds, only a cut tells it that this is not all. Raises ConnectionError then.
     """
+    metrics, why = request.app[METRICS], "error"
+    metrics.connections.labels("download").inc()
     try:
         async for part in parts:
             async with asyncio.timeout(request.app[OPTIONS].stall_timeout):
                 await response.write(part)
+        why = "end"
     except TimeoutError:
-        request.app[METRICS].closes.labels(reason="slow").inc()
+        why = "slow"
         raise _cut(request) from None
     except BrokerError as error:
-        log.info("an answer breaks off: %s", error)
+        why = "interrupted"
+        log.info("an answer breaks off: %s", error, extra=about("download_cut"))
         raise _cut(request) from error
+    except (ConnectionError, asyncio.CancelledError):
+        why = "client"
+        raise
+    finally:
+        metrics.connections.labels("download").dec()
+        metrics.closes.labels(why).inc()
 
 
 def _cut(request: web.Request) -> ConnectionError:

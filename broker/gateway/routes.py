@@ -1,8 +1,12 @@
 """The URL table."""
 
+from collections.abc import Callable
+
 from aiohttp import web
 
+from broker.errors import StreamUnavailable
 from broker.gateway import (
+    badges,
     bulk,
     commands,
     cors,
@@ -13,6 +17,7 @@ from broker.gateway import (
     live,
     logs,
     many,
+    pages,
     snapshot,
     start,
     websocket,
@@ -28,16 +33,39 @@ def add_api(app: web.Application) -> None:
     app.router.add_post("/v1/runs/{run}/events", ingest.ingest)
     app.router.add_get("/v1/runs/{run}/logs", logs.logs)
     app.router.add_get("/v1/runs/{run}/estimate", estimates.run_estimate)
+    app.router.add_get("/v1/runs/{run}/badge.svg", badges.run_badge)
     app.router.add_post(commands.ROUTE, commands.command)
     app.router.add_post("/v1/commands", bulk.bulk)
     app.router.add_get("/v1/pipelines", estimates.pipelines)
     app.router.add_get("/v1/pipelines/{pipeline}", estimates.pipeline)
+    app.router.add_get("/v1/pipelines/{pipeline}/badge.svg", badges.pipeline_badge)
     app.router.add_post("/v1/pipelines/{pipeline}/runs", start.start)
     app.router.add_post("/v1/events", ingest.ingest)
     app.router.add_get("/v1/stream", many.stream)
     app.router.add_get("/v1/ws", websocket.websocket)
     add_compat(app)
+    add_pages(app)
     app.router.add_route("OPTIONS", "/{path:.*}", cors.preflight)
+
+
+def add_pages(app: web.Application) -> None:
+    """The dashboard."""
+    for path in ("/", "/compare", "/runs/{run}", "/runs/{run}/{part:.+}"):
+        app.router.add_get(path, pages.page)
+    app.router.add_get("/share/{run}", pages.shared)
+    app.router.add_get("/assets/{version}/{path:.+}", pages.asset)
+    app.router.add_get("/embed.js", pages.embed)
+
+
+def add_excuse(app: web.Application, why: Callable[[], str]) -> None:
+    """In the place of the routes for clients: that they cannot be answered yet, and why."""
+
+    async def excused(request: web.Request) -> web.Response:
+        raise StreamUnavailable("the gateway cannot answer yet", why())
+
+    add_pages(app)
+    app.router.add_route("OPTIONS", "/{path:.*}", cors.preflight)
+    app.router.add_route("*", "/{path:.*}", excused)
 
 
 def add_admin(app: web.Application) -> None:

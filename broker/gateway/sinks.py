@@ -24,7 +24,8 @@ class StreamSink(asyncio.Protocol):
         self._now = now
         self.write = transport.write
         self.client: Subscriber | None = None
-        self.on_close: Callable[[], None] | None = None
+        self.on_close: Callable[[str], None] | None = None
+        """Called with why the stream ended."""
 
     def pending(self) -> int:
         """Bytes that the socket has not taken."""
@@ -54,7 +55,7 @@ class StreamSink(asyncio.Protocol):
         if client is not None:
             client.gone()
         if self.on_close is not None:
-            self.on_close()
+            self.on_close("client" if client is None else client.ended_by)
 
 
 def hand_over(request: web.Request, *, high_water: int, now: Callable[[], float]) -> StreamSink:

@@ -15,9 +15,20 @@ from broker.protocol import websocket
 from broker.protocol.close import Close
 
 if TYPE_CHECKING:
-    from broker.gateway.subscriptions import Key, Subscription
+    from broker.gateway.subscription import Key, Subscription
 
 MESSAGE_MAX: Final = 16 * 1024
+
+ENDED_BY: Final[dict[Close, str]] = {
+    Close.NORMAL: "end",
+    Close.GOING_AWAY: "max_age",
+    Close.INTERNAL: "error",
+    Close.RESTART: "interrupted",
+    Close.UNKNOWN_RUN: "unknown_run",
+    Close.TOO_SLOW: "slow",
+    Close.TOO_MANY: "limit",
+}
+"""Why a socket ends, as it is counted; with every other code the client broke the rules."""
 _BURST: Final = 64
 """Frames read at once, before others have their turn."""
 
@@ -144,10 +155,14 @@ class Socket(Carrier["Subscription"]):
         if self.closing_at is not None:
             return
         self._begin_closing()
-        self._ways.metrics.closes.labels(reason=code.name.lower()).inc()
+        self.ended_by = ENDED_BY.get(code, "protocol")
         self.write(websocket.close_frame(code, reason))
         if not self._asleep:
             self._transport.resume_reading()
+
+    def hit(self, limit: str) -> None:
+        """Count that the client was refused something by a limit."""
+        self._ways.metrics.limited.labels(limit).inc()
 
     def finish(self) -> None:
         """Close the connection once everything written is sent."""

@@ -9,6 +9,7 @@ from broker.gateway.body import checked_key
 from broker.gateway.dispatch import Order
 from broker.gateway.middleware import problem_of
 from broker.gateway.socket import Socket
+from broker.logs import about
 from broker.model.subjects import DEFAULT_TENANT, RunKey
 from broker.protocol.conversation import GiveCommand, tell
 
@@ -23,6 +24,7 @@ Give: TypeAlias = Callable[[str, RunKey, Order], Awaitable[str]]
 
 def refuse(socket: Socket, asked: GiveCommand) -> None:
     """Tell a client that it does not wait for its answers."""
+    socket.hit("commands_per_socket")
     detail = f"a socket has at most {COMMANDS_MAX} commands under way: wait for an answer"
     more = {"limit": "commands_per_socket", "value": COMMANDS_MAX}
     _tell_error(socket, asked, "too-many-commands", detail, more)
@@ -44,7 +46,8 @@ async def carry_out(socket: Socket, asked: GiveCommand, give: Give) -> None:
         problem = problem_of(error)
         _tell_error(socket, asked, problem.name, problem.detail, problem.extra)
     except Exception:
-        log.exception("giving a command that came over a WebSocket")
+        more = about("command_failed", run=asked.run)
+        log.exception("giving a command that came over a WebSocket", extra=more)
         _tell_error(socket, asked, "internal", "it is in the gateway's log", {})
     else:
         _tell(socket, asked, "command", {"command": id})

@@ -11,11 +11,13 @@ import msgspec
 
 from broker.errors import StreamUnavailable
 from broker.gateway.dispatch import Order
+from broker.gateway.live_lists import LiveLists
 from broker.gateway.log_joins import Logs
 from broker.gateway.socket import Socket, Ways
 from broker.gateway.socket_commands import COMMANDS_MAX, Give, carry_out, refuse
 from broker.gateway.subscribing import Subscribing
-from broker.gateway.subscriptions import Subscription, hear
+from broker.gateway.subscription import Subscription
+from broker.gateway.subscriptions import hear
 from broker.hub.ports import Timing
 from broker.hub.registry import Registry
 from broker.metrics import Metrics
@@ -51,6 +53,7 @@ class Sockets:
         registry: Registry,
         runs: LiveRuns,
         logs: Logs,
+        lists: LiveLists,
         *,
         limits: SocketLimits,
         timing: Timing,
@@ -59,10 +62,21 @@ class Sockets:
         self.limits = limits
         self.give: Give = _nothing_to_give
         """How a command is given to a run; set by who joins the parts."""
-        self._subscribing = Subscribing(registry, runs, logs, timing=timing, metrics=metrics)
+        self.admit: Callable[[str], None] = lambda client: None
+        """Raises where a client opens more lists than its share; set by who joins the parts."""
+        self._subscribing = Subscribing(
+            registry,
+            runs,
+            logs,
+            lists,
+            admit=lambda client: self.admit(client),
+            timing=timing,
+            metrics=metrics,
+        )
         self._timing = timing
         self._metrics = metrics
-        self._open: dict[Socket, Callable[[], None]] = {}
+        self._open: dict[Socket, Callable[[str], None]] = {}
+        self._draining = False
         hear = partial(_hear, self._subscribing.open, self._commanded)
         self._ways = Ways(hear, self._gone, timing, metrics)
 
@@ -73,13 +87,14 @@ class Sockets:
         registry: Registry,
         runs: LiveRuns,
         logs: Logs,
+        lists: LiveLists,
         *,
         limits: SocketLimits,
         timing: Timing,
         metrics: Metrics,
     ) -> AsyncIterator[Self]:
         """Sockets that live as long as the block; then they are told that the gateway restarts."""
-        sockets = cls(registry, runs, logs, limits=limits, timing=timing, metrics=metrics)
+        sockets = cls(registry, runs, logs, lists, limits=limits, timing=timing, metrics=metrics)
         async with asyncio.TaskGroup() as tasks:
             sockets._subscribing.tasks = tasks
             sweep = tasks.create_task(sockets._sweep_forever(), name="socket sweep")
@@ -95,11 +110,11 @@ class Sockets:
     def take(
         self,
         transport: asyncio.Transport,
-        closed: Callable[[], None],
+        closed: Callable[[str], None],
         client: str = "",
         hear: Callable[[Socket, bytes], None] | None = None,
     ) -> Socket:
-        """A socket for a client's connection; `closed` is called when it is gone.
+        """A socket for a client's connection; `closed` is told why it is gone.
 
         `hear` is called with what the client says, unless it says it as on `/v1/ws`.
         """
@@ -117,19 +132,20 @@ class Sockets:
         return tell("hello", {"heartbeat": self.limits.heartbeat, "max_age": max_age})
 
     def show(self, subscription: Subscription) -> None:
-        """Show a run on its socket, although the client did not ask for it by a message."""
+        """Show something on its socket, although the client did not ask for it by a message."""
         subscription.socket.subscriptions[subscription.key] = subscription
         self._subscribing.open(subscription)
 
     def drain(self, seconds: float) -> None:
         """Let every socket go within so many seconds, each at a time of its own."""
+        self._draining = True
         now = self._timing.now()
         for socket in self._open:
             socket.expires_at = min(socket.expires_at, now + seconds * self._timing.random())
             socket.due = now
 
     def _gone(self, socket: Socket) -> None:
-        self._open.pop(socket)()
+        self._open.pop(socket)(socket.ended_by)
         self._metrics.websockets.set(len(self._open))
 
     # Commands.
@@ -163,9 +179,10 @@ class Sockets:
         heartbeat = self.limits.heartbeat
         if socket.closing_at is not None:
             if now - socket.closing_at > CLOSING:
-                socket.abort()
+                socket.abort(socket.ended_by)
         elif now >= socket.expires_at:
             socket.close(Close.GOING_AWAY)
+            socket.ended_by = "drain" if self._draining else "max_age"
         elif socket.held:
             if socket.stuck_for(now) > self.limits.stall_timeout:
                 socket.close(Close.TOO_SLOW)

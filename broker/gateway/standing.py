@@ -32,5 +32,6 @@ async def standing(registry: Registry, runs: LiveRuns, key: RunKey) -> Standing:
         registry.known(key)
     hub = await registry.hub(key)
     if last > hub.seq:
+        runs.behind(key, last)
         await hub.beyond(last - 1, LAG)
     return Standing(hub, kept=last > 0)

@@ -1,71 +1,119 @@
-"""Opening the runs that clients of WebSockets subscribe to, and their logs."""
+"""Opening what clients of WebSockets subscribe to: runs, their logs, and lists."""
 
 import asyncio
 import logging
 import math
+from collections.abc import Callable
+from http import HTTPStatus
 from typing import Final
 
-from broker.errors import BrokerError, StreamUnavailable
+import msgspec
+
+from broker.errors import BrokerError, RateLimited, StreamUnavailable
 from broker.gateway.carrier import Turns
 from broker.gateway.cursors import seq_of, still_kept
 from broker.gateway.line_queries import Asked
+from broker.gateway.list_subscription import ListSubscription
+from broker.gateway.live_lists import LiveLists
 from broker.gateway.log_joins import Logs, beginning
 from broker.gateway.middleware import problem_of
 from broker.gateway.rounds import Rounds
 from broker.gateway.socket import Socket
-from broker.gateway.subscriptions import Subscription
+from broker.gateway.subscription import Subscription
+from broker.gateway.subscriptions import RunSubscription
 from broker.hub.ports import Timing
 from broker.hub.registry import Registry
 from broker.hub.run_hub import RunHub
 from broker.hub.subscriber import Subscriber
+from broker.logs import about
 from broker.metrics import Metrics
 from broker.protocol.close import Close
+from broker.protocol.problem import Problem
 from broker.stream.live import LiveRuns
 from broker.views.message import Story, View
 
 log = logging.getLogger(__name__)
 
 _TRIES: Final = 3
+_RETRY_MIN: Final = 1.0
+_RETRY_MAX: Final = 5.0
 _ROUND: Final = 64
 """Subscriptions that join in one round of the loop: of runs that are open nothing else stops them.
 Also the logs that are looked up at a time, for all sockets."""
 
 
 class Subscribing(Turns[Socket, Subscription]):
-    """Makes subscriptions clients of their runs' hubs."""
+    """Makes subscriptions clients of what they show."""
 
     def __init__(
-        self, registry: Registry, runs: LiveRuns, logs: Logs, *, timing: Timing, metrics: Metrics
+        self,
+        registry: Registry,
+        runs: LiveRuns,
+        logs: Logs,
+        lists: LiveLists,
+        *,
+        admit: Callable[[str], None],
+        timing: Timing,
+        metrics: Metrics,
     ) -> None:
         super().__init__()
         self._registry = registry
         self._runs = runs
         self._logs = logs
+        self._lists = lists
+        self._admit = admit
         self._timing = timing
         self._metrics = metrics
         self._rounds = Rounds(_ROUND)
+        self._rounds_of_lists = Rounds(1)
         self._looking_up = asyncio.Semaphore(_ROUND)
 
     def open(self, subscription: Subscription) -> None:
-        """Open the run of a subscription, or let it wait until others of its socket are open."""
+        """Open what a subscription shows, or let it wait until others of its socket are open."""
         self.queue(subscription.socket, subscription)
 
     async def _serve(self, subscription: Subscription) -> None:
         socket = subscription.socket
         try:
-            for _ in range(_TRIES):
-                if await self._joined(subscription):
-                    return
-            raise StreamUnavailable("open a run", "it was closed meanwhile")
+            if isinstance(subscription, ListSubscription):
+                await self._join_list(subscription)
+            elif isinstance(subscription, RunSubscription):
+                await self._join_run(subscription)
         except BrokerError as error:
             await socket.drained()
             if subscription.wanted:
-                subscription.fail(problem_of(error))
+                subscription.fail(self._with_pause(error))
         except Exception:
-            log.exception("opening a run for a WebSocket")
+            log.exception("opening a subscription of a WebSocket", extra=about("open_failed"))
             socket.close(Close.INTERNAL)
 
-    async def _joined(self, subscription: Subscription) -> bool:
+    def _with_pause(self, error: BrokerError) -> Problem:
+        """What may be gone in a while says when to try again, each client at a time of its own."""
+        problem = problem_of(error)
+        if problem.status not in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
+            return problem
+        least = max(_RETRY_MIN, error.wait) if isinstance(error, RateLimited) else _RETRY_MIN
+        pause = round(least + (_RETRY_MAX - _RETRY_MIN) * self._timing.random(), 1)
+        return msgspec.structs.replace(problem, extra={**problem.extra, "retry_after": pause})
+
+    async def _join_run(self, subscription: RunSubscription) -> None:
+        for _ in range(_TRIES):
+            if await self._joined(subscription):
+                return
+        raise StreamUnavailable("open a run", "it was closed meanwhile")
+
+    async def _join_list(self, subscription: ListSubscription) -> None:
+        """Let a subscription join its list. To ask for it takes milliseconds: one in a round."""
+        query = subscription.query()
+        self._admit(subscription.socket.client)
+        await self._rounds_of_lists.turn()
+        await subscription.socket.drained()
+        if subscription.wanted:
+            watched, messages = self._lists.watched(query), subscription.messages
+            hello = messages.message("hello", b'{"resumed":false}')
+            watched.join(self._client(subscription, "list"), messages, hello)
+
+    async def _joined(self, subscription: RunSubscription) -> bool:
         """Let a subscription join its run; False if the run was closed meanwhile."""
         view, text = subscription.view, subscription.cursor
         if isinstance(view, Asked):
@@ -84,7 +132,7 @@ class Subscribing(Turns[Socket, Subscription]):
         self._join(subscription, hub, view, begin)
         return True
 
-    async def _joined_log(self, subscription: Subscription, asked: Asked) -> bool:
+    async def _joined_log(self, subscription: RunSubscription, asked: Asked) -> bool:
         """The same for the lines of a run."""
         cursor = subscription.cursor
         async with self._looking_up:
@@ -101,6 +149,7 @@ class Subscribing(Turns[Socket, Subscription]):
             self._metrics.resumes.labels("resumed" if joining.resumed else "anew").inc()
         messages = subscription.messages
         client = self._client(subscription, "logs")
+        subscription.cursor = None
         subscription.hub = joining.hub
         self._logs.endings.watch(joining.hub)
         joining.hub.join(
@@ -109,7 +158,7 @@ class Subscribing(Turns[Socket, Subscription]):
         return True
 
     def _join(
-        self, subscription: Subscription, hub: RunHub, view: View | Story, begin: int | None
+        self, subscription: RunSubscription, hub: RunHub, view: View | Story, begin: int | None
     ) -> None:
         messages = subscription.messages
         came_with = subscription.cursor
@@ -123,11 +172,12 @@ class Subscribing(Turns[Socket, Subscription]):
             return subscription.hello(said)
 
         subscription.hub = hub
-        hub.join(self._client(subscription, view.name), view, messages, begin, hello)
+        client = self._client(subscription, view.name)
+        subscription.cursor = None
+        hub.join(client, view, messages, begin, hello)
 
     def _client(self, subscription: Subscription, view: str) -> Subscriber:
         client = Subscriber(subscription, now=self._timing.now(), expires_at=math.inf)
         subscription.client = client
-        subscription.cursor = None
         self._metrics.opens.labels("ws", view).inc()
         return client

@@ -1,4 +1,4 @@
-"""What a client of a WebSocket asks for: runs, each in a view and from a cursor on."""
+"""What a client of a WebSocket says: which runs and lists it wants to be shown, and which not."""
 
 from collections.abc import Callable
 from typing import Final
@@ -6,23 +6,23 @@ from typing import Final
 import msgspec
 
 from broker.gateway.line_queries import Asked, asked_by
+from broker.gateway.list_subscription import ListSubscription
 from broker.gateway.socket import Socket
+from broker.gateway.subscription import Subscription
 from broker.hub.run_hub import RunHub
-from broker.hub.subscriber import Subscriber
 from broker.model.subjects import DEFAULT_TENANT, RunKey
 from broker.protocol.close import Close
 from broker.protocol.conversation import (
     BadMessage,
     GiveCommand,
-    Id,
     Ping,
     RunMessages,
     Subscribe,
+    SubscribeList,
     Unsubscribe,
     read,
     tell,
 )
-from broker.protocol.problem import Problem
 from broker.protocol.sse import Framing
 from broker.views.message import Story, View
 from broker.views.native import VIEWS
@@ -32,69 +32,32 @@ LOGS_VIEW: Final = "logs"
 PATIENCE: Final = 10
 """Messages that are refused before the socket is closed."""
 
-Key = tuple[str, str, str]
-"""The run, the view, and the id as JSON: 1 and "1" are two."""
 
+class RunSubscription(Subscription):
+    """One run in one view."""
 
-class Subscription:
-    """One run in one view on a socket: the sink of a hub's client, which is of the hub alone.
-
-    `close` ends the subscription, not the socket.
-    """
-
-    __slots__ = ("client", "cursor", "hub", "id", "key", "run", "socket", "view", "write")
+    __slots__ = ("cursor", "hub", "run", "view")
 
     def __init__(self, socket: Socket, asked: Subscribe, view: View | Story | Asked) -> None:
-        self.socket = socket
+        super().__init__(socket, asked.run, asked.view, asked.run if asked.id is None else asked.id)
         self.run = RunKey(DEFAULT_TENANT, asked.run)
         self.view = view
         """What is shown: a view of the run, or the lines of its log that are asked for."""
-        self.id: Id = asked.run if asked.id is None else asked.id
-        self.key: Key = (asked.run, asked.view, _text(self.id))
         self.cursor = asked.cursor
-        self.write = socket.write
-        self.client: Subscriber | None = None
-        """None until the run is open."""
         self.hub: RunHub | None = None
         """The run, once it is open."""
-
-    @property
-    def wanted(self) -> bool:
-        """Whether it was not ended meanwhile."""
-        return self.socket.subscriptions.get(self.key) is self
-
-    def refuse(self, name: str, detail: str, **more: object) -> None:
-        """Tell the client why it does not get this."""
-        error = {"name": name, "detail": detail, **more}
-        self.write(tell("error", error, run=self.run.run, id=self.id))
-
-    def fail(self, problem: Problem) -> None:
-        """End, because the run cannot be shown."""
-        self.close()
-        self.refuse(problem.name, problem.detail, **problem.extra)
 
     @property
     def messages(self) -> Framing:
         """How the run's messages are framed for it."""
         return RunMessages(self.run.run, self.id)
 
+    def is_meant_by(self, asked: Unsubscribe) -> bool:
+        return asked.list is None and asked.run in (None, self.run.run) and self.has_id(asked.id)
+
     def hello(self, said: dict[str, object]) -> bytes:
         """The first message: where it begins."""
         return self.messages.message("hello", msgspec.json.encode(said))
-
-    def pending(self) -> int:
-        """Bytes that the socket has not taken."""
-        return self.socket.pending()
-
-    def close(self) -> None:
-        """Leave the run."""
-        self.socket.subscriptions.pop(self.key, None)
-        if self.client is not None:
-            self.client.gone()
-
-    def abort(self) -> None:
-        """The socket takes nothing: it goes, with every subscription."""
-        self.socket.abort()
 
 
 def hear(
@@ -107,7 +70,9 @@ def hear(
     try:
         asked = read(text)
         if isinstance(asked, Subscribe):
-            _subscribe(socket, asked, opened)
+            _subscribe(socket, _run_subscription(socket, asked), opened)
+        elif isinstance(asked, SubscribeList):
+            _subscribe(socket, ListSubscription(socket, asked), opened)
         elif isinstance(asked, Unsubscribe):
             _unsubscribe(socket, asked)
         elif isinstance(asked, GiveCommand):
@@ -120,17 +85,24 @@ def hear(
         _lose_patience(socket, Close.BAD_MESSAGE)
 
 
-def _subscribe(socket: Socket, asked: Subscribe, opened: Callable[[Subscription], None]) -> None:
+def _run_subscription(socket: Socket, asked: Subscribe) -> RunSubscription:
+    """Raises BadMessage."""
     view = asked_by(asked) if asked.view == LOGS_VIEW else VIEWS.get(asked.view)
     if view is None:
         names = ", ".join([*VIEWS, LOGS_VIEW])
         raise BadMessage(f"the view is one of {names}", asked.run, asked.id)
-    subscription = Subscription(socket, asked, view)
+    return RunSubscription(socket, asked, view)
+
+
+def _subscribe(
+    socket: Socket, subscription: Subscription, opened: Callable[[Subscription], None]
+) -> None:
     if subscription.key in socket.subscriptions:
-        raise BadMessage(
-            "the run is subscribed in this view under this id", asked.run, subscription.id
-        )
+        subscription.refuse("bad-message", "this is subscribed under this id")
+        _lose_patience(socket, Close.BAD_MESSAGE)
+        return
     if len(socket.subscriptions) >= SUBSCRIPTIONS_MAX:
+        socket.hit("subscriptions_per_socket")
         subscription.refuse(
             "too-many-subscriptions",
             f"a socket has at most {SUBSCRIPTIONS_MAX} subscriptions: end one, or open another",
@@ -144,9 +116,8 @@ def _subscribe(socket: Socket, asked: Subscribe, opened: Callable[[Subscription]
 
 
 def _unsubscribe(socket: Socket, asked: Unsubscribe) -> None:
-    named = None if asked.id is None else _text(asked.id)
-    for (run, _, id), subscription in list(socket.subscriptions.items()):
-        if asked.run in (None, run) and named in (None, id):
+    for subscription in list(socket.subscriptions.values()):
+        if subscription.is_meant_by(asked):
             subscription.close()
 
 
@@ -154,7 +125,3 @@ def _lose_patience(socket: Socket, code: Close) -> None:
     socket.bad += 1
     if socket.bad >= PATIENCE:
         socket.close(code)
-
-
-def _text(id: Id) -> str:
-    return msgspec.json.encode(id).decode()

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Final, Self
 
 from aiohttp import web
+from prometheus_client import Gauge
 
 from broker.errors import InvalidRequest
 from broker.hub.run_hub import RunHub
@@ -37,7 +38,8 @@ class Waits:
     so one sweep looks at all that wait.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, count: Gauge) -> None:
+        self._count = count
         self._held: dict[asyncio.Timeout, web.Request] = {}
         self._draining = False
 
@@ -46,9 +48,9 @@ class Waits:
 
     @classmethod
     @asynccontextmanager
-    async def running(cls) -> AsyncIterator[Self]:
-        """Waits that are swept as long as the block."""
-        waits = cls()
+    async def running(cls, count: Gauge) -> AsyncIterator[Self]:
+        """Waits that are swept as long as the block; `count` tells how many there are."""
+        waits = cls(count)
         async with asyncio.TaskGroup() as tasks:
             sweep = tasks.create_task(waits._sweep_forever(), name="sweep of held answers")
             try:
@@ -66,9 +68,11 @@ class Waits:
         try:
             async with asyncio.timeout(patience) as over:
                 self._held[over] = request
+                self._count.inc()
                 try:
                     return await hub.beyond(seq, patience)
                 finally:
+                    self._count.dec()
                     del self._held[over]
         except TimeoutError:
             return False

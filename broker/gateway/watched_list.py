@@ -38,7 +38,7 @@ class WatchedList:
         self._index = index
         self._show = show
         self._timing = timing
-        self._metrics = metrics
+        self._conflations, self._deliveries = metrics.conflations, metrics.deliveries
         self._fans: dict[str, Fan] = {}
         self._fan_of: dict[Subscriber, Fan] = {}
         self._asked = -1
@@ -82,8 +82,8 @@ class WatchedList:
         self.changed_at = now
         encoded = _encode(patch) if self._fans else b""
         for fan in self._fans.values():
-            written = fan.write(fan.framing.message("patch", encoded), now)
-            self._metrics.frames_out.inc(written)
+            framed = fan.framing.message("patch", encoded)
+            self._deliveries.shared("list_patch", len(framed), fan.write(framed, now))
 
     def join(self, client: Subscriber, framing: Framing, hello: bytes) -> None:
         """Serve a client from the whole list on."""
@@ -93,12 +93,15 @@ class WatchedList:
         client.hub = self
         self._fan_of[client] = fan
         fan.put(client, keeps_up=True)
-        client.write(hello + self._snapshot(framing))
+        first = hello + self._snapshot(framing)
+        self._deliveries.sent(len(first))
+        client.write(first)
 
     def _snapshot(self, framing: Framing) -> bytes:
         framed = self._snapshots.get(framing.name)
         if framed is None:
             framed = framing.message("snapshot", _encode(self._shown))
+            self._deliveries.encoded("list_snapshot", len(framed))
             self._snapshots[framing.name] = framed
         return framed
 
@@ -116,8 +119,10 @@ class WatchedList:
             return
         fan.put(client, keeps_up=True)
         if client.cursor != self._changes:
-            self._metrics.conflations.inc()
-            client.write(self._snapshot(fan.framing))
+            self._conflations.inc()
+            snapshot = self._snapshot(fan.framing)
+            self._deliveries.sent(len(snapshot))
+            client.write(snapshot)
 
     def leave(self, client: Subscriber) -> None:
         """A client is gone."""
@@ -130,14 +135,15 @@ class WatchedList:
     def beat(self, now: float, pause: float) -> None:
         """Let clients that were told nothing for a while know that the stream is alive."""
         for fan in self._fans.values():
-            if now - fan.wrote_at >= pause:
+            if fan.framing.heartbeat and now - fan.wrote_at >= pause:
                 fan.write(fan.framing.heartbeat, now)
 
-    def dismiss(self, client: Subscriber, retry: int) -> None:
+    def dismiss(self, client: Subscriber, retry: int, *, why: str) -> None:
         """End a stream cleanly; the client comes back after so many milliseconds."""
         fan = self._fan_of[client]
         if client.closing_at is not None:
             return
+        client.ended_by = why
         fan.put(client, keeps_up=False)
         client.write(fan.framing.retry(retry) + fan.framing.close())
         client.closing_at = client.moved_at = self._timing.now()

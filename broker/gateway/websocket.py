@@ -38,12 +38,12 @@ def upgrade(
     limits = request.app[LIMITS]
     who = limits.client(request)
     limits.opens.spend(who)
-    closed = limits.streams.open(who)
+    closed = limits.streams.open(who, "websocket")
 
     try:
         transport = transport_of(request)
     except BaseException:
-        closed()
+        closed("client")
         raise
     socket = sockets.take(transport, closed, who, hear)
     early = request.protocol._message_tail  # what came right behind the request

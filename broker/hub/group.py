@@ -5,21 +5,32 @@ from collections.abc import Iterable
 from broker.hub.fan import Fan
 from broker.hub.ring import Ring
 from broker.hub.subscriber import Subscriber
+from broker.metrics.deliveries import Deliveries
 from broker.model.state import RunState
 from broker.protocol.sse import Framing
+from broker.views.lines import LinesView
 from broker.views.message import Change, Message, Moment, Story, View
 
 
 class Group(Fan):
     """Frames each change once and writes it to every client that keeps up."""
 
-    __slots__ = ("_snapshot", "_told", "patches", "seq", "view")
+    __slots__ = ("_deliveries", "_kind", "_snapshot", "_told", "patches", "seq", "view")
 
     def __init__(
-        self, view: View | Story, framing: Framing, *, seq: int, now: float, patches: Ring[bytes]
+        self,
+        view: View | Story,
+        framing: Framing,
+        *,
+        seq: int,
+        now: float,
+        patches: Ring[bytes],
+        deliveries: Deliveries,
     ) -> None:
         super().__init__(framing, now=now)
         self.view = view
+        self._deliveries = deliveries
+        self._kind = _kind_of(view)
         self.seq = seq
         """Up to where the clients that keep up were written."""
         self.patches = patches
@@ -55,8 +66,11 @@ class Group(Fan):
         if isinstance(self.view, Story):
             self._told += self.view.tell(moment, state, epoch)
 
-    def advance(self, change: Change, now: float) -> int:
-        """Frame a change and write it to the clients that keep up; gives how many these are."""
+    def advance(self, change: Change, now: float, stored: float) -> None:
+        """Frame a change and write it to the clients that keep up.
+
+        `stored` is when its oldest event was, in seconds since 1970.
+        """
         if isinstance(self.view, Story):
             told, self._told = self._told, []
             data = self.frame(told)
@@ -66,14 +80,31 @@ class Group(Fan):
         if not self.view.contiguous:
             self.patches.append(self.seq, change.state.seq, len(data), data)
         self.seq = change.state.seq
-        return self.write(data, now) if data else 0
+        if data:
+            clients = self.write(data, now)
+            events = len(change.reports)
+            self._deliveries.fanned_out(self._kind, len(data), clients, events, stored)
 
     def again(self, change: Change) -> bytes:
         """What a contiguous view showed of records, framed for one who missed it."""
-        return b"" if isinstance(self.view, Story) else self.frame(self.view.changes(change))
+        if isinstance(self.view, Story):
+            return b""
+        data = self.frame(self.view.changes(change))
+        self._deliveries.encoded(self._kind, len(data))
+        return data
 
     def snapshot(self, state: RunState, epoch: str) -> bytes:
         """What stands for everything up to the state."""
         if self._snapshot is None or self._snapshot[0] != state.seq:
             self._snapshot = (state.seq, self.frame(self.view.snapshot(state, epoch)))
+            self._deliveries.encoded("snapshot", len(self._snapshot[1]))
         return self._snapshot[1]
+
+
+def _kind_of(view: View | Story) -> str:
+    """What the frames of a view are counted as."""
+    if isinstance(view, Story):
+        return "story"
+    if isinstance(view, LinesView):
+        return "log"
+    return "patch" if view.patched else "event"

@@ -65,6 +65,7 @@ class Registry:
         self._cold_opens = asyncio.Semaphore(limits.cold_opens)
         self._group: asyncio.TaskGroup | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
 
     @classmethod
     @asynccontextmanager
@@ -109,6 +110,7 @@ class Registry:
         if opening is None:
             self._refuse_unknown(key)
             if len(self._opening) >= self._limits.cold_waiting:
+                self._metrics.limited.labels("cold_waiting").inc()
                 raise Overloaded("cold_waiting", self._limits.cold_waiting)
             self._make_room()
             opening = self._spawn_open(key)
@@ -140,11 +142,12 @@ class Registry:
             async with self._cold_opens:
                 hub = await self._opened(key)
         except Exception as error:
-            self._metrics.hub_opens.labels(outcome=type(error).__name__).inc()
+            known = isinstance(error, NotFound | StreamUnavailable)
+            self._metrics.hub_opens.labels(type(error).__name__ if known else "error").inc()
             if not opened.done():
                 opened.set_exception(error)
         else:
-            self._metrics.hub_opens.labels(outcome="opened").inc()
+            self._metrics.hub_opens.labels("opened").inc()
             self._metrics.hub_open_seconds.observe(self._timing.now() - began)
             if not opened.done():
                 opened.set_result(hub)
@@ -197,6 +200,7 @@ class Registry:
             return
         idle = [hub for hub, _ in self._hubs.values() if not hub.clients and not hub.waiting]
         if not idle:
+            self._metrics.limited.labels("hubs_max").inc()
             raise Overloaded("hubs_max", self._limits.hubs_max)
         self._close(min(idle, key=lambda hub: hub.used_at))
 
@@ -207,6 +211,7 @@ class Registry:
 
     def drain(self, seconds: float) -> None:
         """Let every client go within so many seconds, each at a time of its own."""
+        self._draining = True
         now = self._timing.now()
         for hub, _ in self._hubs.values():
             for group in hub.groups:
@@ -246,7 +251,7 @@ class Registry:
                             if not page:  # and so nothing up to where memory began either
                                 client.cursor = max(client.cursor, floor)
                                 break
-                        client.write(hub.frames(client, page))
+                        hub.send(client, page)
                         client.cursor = page[-1].seq
                         found += page
                         after = keep_newest(
@@ -269,7 +274,7 @@ class Registry:
                 if client.cursor >= hub.records.floor:
                     hub.recall(after, found)
         except StreamUnavailable:
-            self._dismiss(hub, client)
+            self._dismiss(hub, client, "interrupted")
         finally:
             client.catching_up = False
 
@@ -309,17 +314,17 @@ class Registry:
         if client.expires_at == math.inf:
             return
         if client.stalled_for(now) > self._limits.stall_timeout:
-            self._metrics.closes.labels(reason="slow").inc()
+            client.ended_by = "slow"
             client.sink.abort()
         elif client.closing_at is None and (idle or now > client.expires_at):
-            self._metrics.closes.labels(reason="idle" if idle else "max_age").inc()
-            self._dismiss(hub, client)
+            aged = "drain" if self._draining else "max_age"
+            self._dismiss(hub, client, "idle" if idle else aged)
 
-    def _dismiss(self, hub: RunHub, client: Subscriber) -> None:
+    def _dismiss(self, hub: RunHub, client: Subscriber, why: str) -> None:
         """End a stream that may be resumed, at a time that differs from client to client."""
         group = next((g for g in hub.groups if client in g), None)
         if group is not None and client.closing_at is None:
-            hub.dismiss(client, self._farewell(group))
+            hub.dismiss(client, self._farewell(group), why=why)
 
     def _farewell(self, group: Group) -> bytes:
         low, high = self._limits.retry_min, self._limits.retry_max
@@ -327,7 +332,8 @@ class Registry:
         return group.framing.retry(int(wait * 1000)) + group.framing.close()
 
     def _dismiss_all(self) -> None:
+        why = "drain" if self._draining else "interrupted"
         for hub, _ in self._hubs.values():
             for group in hub.groups:
                 for client in group.members:
-                    self._dismiss(hub, client)
+                    self._dismiss(hub, client, why)

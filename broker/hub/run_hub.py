@@ -118,10 +118,11 @@ class RunHub:
     def over_at(self, seq: int, view: View | Story) -> bool:
         """Whether the run has ended, and nothing came after `seq` that the view could show.
 
-        A story shows nothing that comes after the end.
+        A story shows nothing that comes after the end. Who comes from another gateway may have seen
+        more than has arrived here: then nobody can say.
         """
-        if not self.state.ended or seq == self.seq:
-            return self.state.ended
+        if not self.state.ended or seq >= self.seq:
+            return self.state.ended and seq == self.seq
         records = self.records.since(seq)
         if records is None:
             return False
@@ -233,8 +234,9 @@ class RunHub:
         self._joined = len(self._pending) > 1
         self._pending = []
         now = self._flushed_at = self._timing.now()
+        stored = change.reports[0][1].stored_at.timestamp()
         for group in self.groups:
-            self._metrics.frames_out.inc(group.advance(change, now))
+            group.advance(change, now, stored)
         if state.ended:
             for group in self.groups:
                 for client in group.members:
@@ -260,21 +262,21 @@ class RunHub:
         missed = None if cursor is None else self._missed(group, cursor)
         if missed is not None:
             group.put(client, keeps_up=True)
-            client.write(hello(True) + missed)
+            self._send(client, hello(True) + missed)
             self._if_ended(group, client)
         elif cursor is not None and view.contiguous:
             client.cursor = cursor
             group.put(client, keeps_up=False)
-            client.write(hello(True))
+            self._send(client, hello(True))
             self._fell_behind(client)
         else:
             group.put(client, keeps_up=True)
             snapshot = group.snapshot(self.state, self.epoch)
             if len(snapshot) < LARGE:
-                client.write(hello(False) + snapshot)
+                self._send(client, hello(False) + snapshot)
             else:
-                client.write(hello(False))
-                client.write(snapshot)
+                self._send(client, hello(False))
+                self._send(client, snapshot)
             self._if_ended(group, client)
 
     def catch_up(self, client: Subscriber) -> bool:
@@ -291,16 +293,21 @@ class RunHub:
             self._metrics.conflations.inc()
         group.put(client, keeps_up=True)
         if missed:
-            client.write(missed)
+            self._send(client, missed)
         self._if_ended(group, client)
         return True
 
-    def frames(self, client: Subscriber, records: Sequence[Record]) -> bytes:
-        """Stored records as the client's view shows them."""
+    def send(self, client: Subscriber, records: Sequence[Record]) -> None:
+        """Write a client stored records as its view shows them."""
         group = client.group
-        if group is None:
-            return b""
-        return group.again(Change(self.epoch, _reports(records), self.state, {}))
+        if group is not None:
+            missed = group.again(Change(self.epoch, _reports(records), self.state, {}))
+            self._send(client, missed, len(records))
+
+    def _send(self, client: Subscriber, data: bytes, events: int = 0) -> None:
+        """Write to one client what others do not get."""
+        self._metrics.deliveries.sent(len(data), events)
+        client.write(data)
 
     def hold(self, client: Subscriber) -> None:
         """A client has stopped reading: note how far it has come, and write it nothing more."""
@@ -338,7 +345,12 @@ class RunHub:
                 self._watch = Watch(self._fold)
             memory: Ring[bytes] = Ring(self._limits.ring_records, self._limits.ring_bytes)
             group = self._groups[name] = Group(
-                view, framing, seq=self.seq, now=self._timing.now(), patches=memory
+                view,
+                framing,
+                seq=self.seq,
+                now=self._timing.now(),
+                patches=memory,
+                deliveries=self._metrics.deliveries,
             )
         return group
 
@@ -360,10 +372,11 @@ class RunHub:
 
     def _finish(self, group: Group, client: Subscriber) -> None:
         end = group.frame(group.view.end(self.state)) + group.framing.close()
-        self.dismiss(client, end)
+        self.dismiss(client, end, why="end")
 
-    def dismiss(self, client: Subscriber, last_words: bytes) -> None:
+    def dismiss(self, client: Subscriber, last_words: bytes, *, why: str) -> None:
         """Write a client's last bytes, and close once they are sent; it stays known until then."""
+        client.ended_by = why
         group = client.group
         if group is not None:
             group.put(client, keeps_up=False)

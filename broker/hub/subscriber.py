@@ -36,6 +36,7 @@ class Subscriber:
         "closing_at",
         "comes_back",
         "cursor",
+        "ended_by",
         "expires_at",
         "group",
         "held",
@@ -65,6 +66,8 @@ class Subscriber:
         self.comes_back = True
         """Whether it resumes where its stream was ended: else silence does not end it."""
         self.closing_at: float | None = None
+        self.ended_by = "client"
+        """Why its stream ends, as `streams_closed_total` counts it."""
         self._drained: asyncio.Future[bool] | None = None
 
     def hold(self, now: float) -> None:

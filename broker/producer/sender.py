@@ -6,30 +6,28 @@ of these events was sent longer ago, what is stored is read, and not sent again.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from broker.errors import MalformedEvent, StreamUnavailable, TooLarge
 from broker.model.decode import decode
 from broker.producer.alarm import Alarm
+from broker.producer.flight import Acknowledged, Flight
 from broker.producer.outbox import Entry, Lane
 from broker.producer.spool import Spool
-from broker.stream.connection import REQUEST_TIMEOUT, Connection, masked
-from broker.stream.publish import Message, Stored, submit
+from broker.stream.addresses import masked
+from broker.stream.connection import Connection
+from broker.stream.publish import Message, submit
 from broker.stream.replay import read
 
 REMEMBERED: Final = 90.0
 """Seconds for which the server surely knows a message id; its window is two minutes."""
 
-IN_FLIGHT: Final = 256
-BYTES_IN_FLIGHT: Final = 1024 * 1024
-"""What is sent and not yet acknowledged. nats-py blocks publishers at 2 MiB not yet written."""
-
 HEADERS: Final = 1024
 """Bytes set aside for the headers of a message."""
 
-PAUSES: Final = (0.25, 0.5, 1.0, 2.0, 5.0)
+PAUSES: Final = (0.25, 0.5, 1.0)
 
 
 class Sender:
@@ -105,42 +103,30 @@ class Sender:
 
     async def _send(self, connection: Connection) -> None:
         """Send what waits, for ever. Raises StreamUnavailable at the first fault."""
-        flying: deque[tuple[Entry, asyncio.Future[Stored]]] = deque()
-        window, size, losses = 1, 0, self._losses
-        loop = asyncio.get_running_loop()
-        moved = loop.time()
+        losses = self._losses
+        flight = Flight(asyncio.get_running_loop().time, self._spool.ring)
+        send = partial(self._submit, connection)
         try:
             while True:
                 if self._losses != losses:
                     raise StreamUnavailable("publish", "the connection was lost")
-                while flying and flying[0][1].done():
-                    entry, acknowledged = flying[0]
+                for entry, acknowledged in flight.landed():
                     self._take(entry, acknowledged)
-                    flying.popleft()
-                    size -= entry.size
-                    window = min(2 * window, IN_FLIGHT)
-                    moved = loop.time()
-                while connection.connected and len(flying) < window and size < BYTES_IN_FLIGHT:
+                while connection.connected and flight.open:
                     following = self._next()
                     if following is None:
                         break
-                    if not flying:
-                        moved = loop.time()
                     try:
-                        flying.append((following, await self._submit(connection, following)))
+                        flight.add(following, await send(following))
                     except TooLarge as error:
                         self._give_up(following, error)
-                    else:
-                        size += following.size
                 try:
-                    async with asyncio.timeout_at(moved + REQUEST_TIMEOUT if flying else None):
+                    async with asyncio.timeout_at(flight.due):
                         await self._spool.bell()
                 except TimeoutError:
-                    raise StreamUnavailable(
-                        "store an event", f"not acknowledged in {REQUEST_TIMEOUT:g} s"
-                    ) from None
+                    await flight.repeat(send)
         finally:
-            self._land(flying)
+            self._land(flight.flying)
 
     def _next(self) -> Entry | None:
         spool = self._spool
@@ -150,16 +136,13 @@ class Sender:
             entry.sent_at = (spool.monotonic(), spool.now().timestamp())
         return entry
 
-    async def _submit(self, connection: Connection, entry: Entry) -> "asyncio.Future[Stored]":
+    async def _submit(self, connection: Connection, entry: Entry) -> Acknowledged:
         if len(entry.payload) + HEADERS > connection.largest:
             raise TooLarge("an event", connection.largest - HEADERS)
-        acknowledged = await submit(
-            connection, Message(entry.lane.subject, entry.payload, entry.id)
-        )
-        acknowledged.add_done_callback(lambda done: self._spool.ring())
-        return acknowledged
+        message = Message(entry.lane.subject, entry.payload, entry.id)
+        return await submit(connection, message)
 
-    def _take(self, entry: Entry, acknowledged: "asyncio.Future[Stored]") -> None:
+    def _take(self, entry: Entry, acknowledged: Acknowledged) -> None:
         """Settle an entry by its acknowledgement. Raises StreamUnavailable where it was refused."""
         try:
             stored = acknowledged.result()
@@ -182,7 +165,7 @@ class Sender:
             self._spool.outbox.settle(entry)
         self._settled.set()
 
-    def _land(self, flying: "deque[tuple[Entry, asyncio.Future[Stored]]]") -> None:
+    def _land(self, flying: Iterable[tuple[Entry, Acknowledged]]) -> None:
         """Let everything wait again that is not acknowledged."""
         for entry, acknowledged in flying:
             if not acknowledged.done():

@@ -13,13 +13,14 @@ from broker.protocol.websocket import text_frame
 LONGEST_ID: Final = 64
 
 _encode: Final = msgspec.json.Encoder().encode
+_OF_RUNS: Final = ("view", "cursor", "tail", "level", "step", "attempt", "q")
 _BROKEN: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 Id = int | float | Annotated[str, msgspec.Meta(max_length=LONGEST_ID)]
 """Names a subscription; given back as it came."""
 
 
-class Subscribe(msgspec.Struct, tag_field="op", tag="subscribe", frozen=True):
+class Subscribe(msgspec.Struct, frozen=True):
     """Show a run in a view, from a cursor on; without an id the run is the id.
 
     Of log lines, those of a least `level`, a `step`, an `attempt` and a text `q`; without a cursor
@@ -37,11 +38,19 @@ class Subscribe(msgspec.Struct, tag_field="op", tag="subscribe", frozen=True):
     q: str | None = None
 
 
+class SubscribeList(msgspec.Struct, frozen=True):
+    """Show the list of a query string as `GET /v1/runs` takes it; without an id that is the id."""
+
+    list: str
+    id: Id | None = None
+
+
 class Unsubscribe(msgspec.Struct, tag_field="op", tag="unsubscribe", frozen=True):
-    """End the subscriptions of an id, or of a run; if both are given, both must fit."""
+    """End the subscriptions of an id, a run, or a list; all that is given must fit."""
 
     run: str | None = None
     id: Id | None = None
+    list: str | None = None
 
 
 class GiveCommand(msgspec.Struct, tag_field="op", tag="command", frozen=True):
@@ -62,7 +71,22 @@ class Ping(msgspec.Struct, tag_field="op", tag="ping", frozen=True):
     id: Id | None = None
 
 
-Action = Subscribe | Unsubscribe | GiveCommand | Ping
+class _Subscribe(msgspec.Struct, tag_field="op", tag="subscribe"):
+    """Either of the two, as it comes."""
+
+    run: str | None = None
+    list: str | None = None
+    view: str | None = None
+    cursor: str | None = None
+    id: Id | None = None
+    tail: int | None = None
+    level: str | None = None
+    step: str | None = None
+    attempt: int | None = None
+    q: str | None = None
+
+
+Action = Subscribe | SubscribeList | Unsubscribe | GiveCommand | Ping
 OPS: Final = ("subscribe", "unsubscribe", "command", "ping")
 
 
@@ -82,23 +106,39 @@ class _Addressed(msgspec.Struct):
     id: Id | None = None
 
 
-_read: Final[Callable[[bytes], Action]] = msgspec.json.Decoder(Action).decode
+_Said = _Subscribe | Unsubscribe | GiveCommand | Ping
+_read: Final[Callable[[bytes], _Said]] = msgspec.json.Decoder(_Said).decode
 _read_address: Final = msgspec.json.Decoder(_Addressed).decode
 
 
 def read(text: bytes) -> Action:
     """A client's message. Raises BadMessage."""
     try:
-        action = _read(text)
+        said = _read(text)
+        action = _chosen(said) if isinstance(said, _Subscribe) else said
         if isinstance(action, Subscribe | GiveCommand):
             encode_token(action.run)
         if not isinstance(action.id, str):
             _require_short(action.id)
     except (*_BROKEN, InvalidName, _TooLong) as error:
         raise _bad(text, str(error)) from None
-    if isinstance(action, Unsubscribe) and action.run is None and action.id is None:
-        raise BadMessage("unsubscribe needs the `id` or the `run` of a subscription")
+    if isinstance(action, Unsubscribe) and action.run is action.list is action.id is None:
+        raise BadMessage("unsubscribe needs the `id`, the `run` or the `list` of a subscription")
     return action
+
+
+def _chosen(said: _Subscribe) -> Subscribe | SubscribeList:
+    """What is to be shown. Raises BadMessage."""
+    of_runs = {name: getattr(said, name) for name in _OF_RUNS}
+    given = {name: value for name, value in of_runs.items() if value is not None}
+    if said.list is None:
+        if said.run is None:
+            raise BadMessage("subscribe needs the `run` or the `list` to show", id=said.id)
+        return Subscribe(said.run, id=said.id, **given)
+    if said.run is not None or given:
+        also = ", ".join(f"`{name}`" for name in (*given, "run") if getattr(said, name) is not None)
+        raise BadMessage(f"subscribe with a `list` takes an `id` alone, not {also}", id=said.id)
+    return SubscribeList(said.list, said.id)
 
 
 class _TooLong(Exception):
@@ -140,17 +180,17 @@ def tell(kind: str, data: Any, *, run: str | None = None, id: Id | None = None) 
 _OWN_KINDS: Final = frozenset(["hello", "snapshot", "patch", "log", "end", "error"])
 
 
-class RunMessages:
-    """Frames what is said of a run under an id: the same bytes for every socket that uses it."""
+class _Messages:
+    """Frames what is said of one thing under an id: the same bytes for all sockets that use it."""
 
     __slots__ = ("_about", "name")
 
     heartbeat = b""
+    _come_back = "subscribe again after so many seconds"
 
-    def __init__(self, run: str, id: Id) -> None:
-        named = _encode(id)
-        self.name = f"ws:{named.decode()}"
-        self._about = b'"run":%b,"id":%b,' % (_encode(run), named)
+    def __init__(self, what: str, which: str, id: Id) -> None:
+        self._about = b'"%b":%b,"id":%b,' % (what.encode(), _encode(which), _encode(id))
+        self.name = f"ws:{self._about.decode()}"
 
     def message(self, kind: str, data: bytes, cursor: str | None = None) -> bytes:
         """One message; what is not the broker's own is an event, whose type is in its data."""
@@ -162,7 +202,7 @@ class RunMessages:
         """The subscription ends although the run does not."""
         told = {
             "name": "interrupted",
-            "detail": "subscribe again, with your last cursor, after so many seconds",
+            "detail": self._come_back,
             "retry_after": round(milliseconds / 1000, 3),
         }
         return self.message("error", _encode(told))
@@ -170,3 +210,23 @@ class RunMessages:
     def close(self) -> bytes:
         """The socket stays open."""
         return b""
+
+
+class RunMessages(_Messages):
+    """What is said of a run."""
+
+    __slots__ = ()
+
+    _come_back = "subscribe again, with your last cursor, after so many seconds"
+
+    def __init__(self, run: str, id: Id) -> None:
+        super().__init__("run", run, id)
+
+
+class ListMessages(_Messages):
+    """What is said of a list, named by its query string."""
+
+    __slots__ = ()
+
+    def __init__(self, list: str, id: Id) -> None:
+        super().__init__("list", list, id)

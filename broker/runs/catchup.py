@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from broker.errors import StreamUnavailable, Superseded
+from broker.logs import about
 from broker.metrics import Metrics
 from broker.model.bounds import Bounds
 from broker.model.checkpoint import UNREADABLE, Checkpoint, pack, unpack
@@ -141,7 +142,8 @@ class CatchUp:
             return unpack(found.packed)
         except UNREADABLE as error:
             self._metrics.checkpoints_unreadable.inc()
-            log.warning("the checkpoint of run %s cannot be read: %s", key.run, error)
+            more = about("checkpoints_unreadable", run=key.run)
+            log.warning("the checkpoint of run %s cannot be read: %s", key.run, error, extra=more)
             return None
 
     async def _write(self, key: RunKey, folding: Folding) -> Folding:

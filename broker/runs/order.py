@@ -3,7 +3,7 @@
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Final, TypeAlias
 
 Key: TypeAlias = tuple[Any, ...]
@@ -82,3 +82,13 @@ class Order:
         block = self._blocks[at]
         rest = block[: bisect_left(block, before, key=self._key)]
         return chain(reversed(rest), *map(reversed, reversed(self._blocks[:at])))
+
+    def beyond(self, count: int, *, downward: bool) -> Iterator[int]:
+        """The rows but for the first so many; blocks that hold only such are not looked at."""
+        blocks = self._blocks[::-1] if downward else self._blocks
+        for at, block in enumerate(blocks):
+            if count < len(block):
+                rest = map(reversed, blocks[at:]) if downward else blocks[at:]
+                return islice(chain.from_iterable(rest), count, None)
+            count -= len(block)
+        return iter(())

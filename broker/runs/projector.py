@@ -17,6 +17,7 @@ from typing import Final, Self
 import msgspec
 
 from broker.errors import BrokerError
+from broker.logs import Failures, about
 from broker.metrics import Metrics
 from broker.model.bounds import Bounds
 from broker.model.record import Mark
@@ -98,6 +99,7 @@ class Projector:
         self._marked = asyncio.Event()
         self._settled = asyncio.Event()
         self._free = asyncio.Semaphore(limits.visits)
+        self._failures = Failures(log)
 
     @classmethod
     @asynccontextmanager
@@ -280,7 +282,8 @@ class Projector:
         """Acknowledge; what the checkpoint does not stand for, the server tells again."""
         covered, rest = dirty.split(stored)
         if rest:
-            log.info("run %s: %d events are not to be had yet", key.run, rest)
+            more = about("events_missing", run=key.run, count=rest)
+            log.info("run %s: %d events are not to be had yet", key.run, rest, extra=more)
         if known:
             self._remember(key, stored)
         await self._acknowledge(covered)
@@ -319,6 +322,7 @@ class Projector:
     def _failed(self, doing: str, error: Exception) -> None:
         self._metrics.projector_failures.labels(doing=doing).inc()
         if isinstance(error, BrokerError):
-            log.info("projector, %s: %s", doing, error)
+            self._failures.tell(f"projector, {doing}", error)
         else:
-            log.error("projector, %s", doing, exc_info=error)
+            more = about("projector_failures", doing=doing)
+            log.error("projector, %s", doing, exc_info=error, extra=more)

@@ -20,12 +20,23 @@ from broker.runs.fields import ABSENT, began, labels_of, parent_of, text_of
 STATUSES: Final[tuple[RunStatus, ...]] = get_args(RunStatus)
 """In the order in which a run may pass through them; a sort by status keeps it."""
 
-NUMBERS: Final = ("updated_at", "queued_at", "started_at", "ended_at", "duration", "status")
+NUMBERS: Final = (
+    "updated_at",
+    "began_at",
+    "queued_at",
+    "started_at",
+    "ended_at",
+    "duration",
+    "status",
+)
+"""`began_at` is when a run was queued, or else started."""
 TEXTS: Final = ("name", "pipeline")
 SORTS: Final = NUMBERS + TEXTS
 NEWEST_FIRST: Final = "-updated_at"
 PAGE: Final = 50
 LARGEST_PAGE: Final = 500
+LARGEST_OFFSET: Final = 10_000_000
+"""More rows than an index can have."""
 TERMS: Final = 8
 """Words of `q`; more would cost without finding less."""
 LONGEST: Final = 512
@@ -73,11 +84,13 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     descending: bool = True
     limit: int = PAGE
     after: Position | None = None
+    offset: int = 0
+    """Rows left out before the page; where `after` is given, none are."""
 
     @property
     def fingerprint(self) -> bytes:
         """Tells queries apart that differ in filters or order; page and length are left out."""
-        what = msgspec.structs.replace(self, after=None, limit=0)
+        what = msgspec.structs.replace(self, after=None, offset=0, limit=0)
         return hashlib.blake2b(_encode(what), digest_size=_FINGERPRINT).digest()
 
     def token(self, last: Position) -> str:
@@ -134,7 +147,11 @@ def parse(
     query = Query(**fields)  # type: ignore[arg-type]  # each reader gives its own fields
     if query.since is not None and query.until is not None and query.since >= query.until:
         raise InvalidParameter("until", "is not after since, so that nothing lies between")
-    return query if token is None else _continued(query, str(token))
+    if token is None:
+        return query
+    if "offset" in given:
+        raise InvalidParameter("offset", "and page_token exclude each other: give one of them")
+    return _continued(query, str(token))
 
 
 def _continued(query: Query, text: str) -> Query:
@@ -219,12 +236,15 @@ def _sort(values: list[str]) -> dict[str, object]:
     return {"sort": key, "descending": values[0].startswith("-")}
 
 
-def _limit(values: list[str]) -> dict[str, object]:
-    text = values[0]
-    digits = text.isascii() and text.isdigit() and len(text) <= 16
-    if not digits or not 1 <= int(text) <= LARGEST_PAGE:
-        raise InvalidParameter("limit", f"{text[:32]!r} is not a number from 1 to {LARGEST_PAGE}")
-    return {"limit": int(text)}
+def _number_of(name: str, least: int, most: int) -> Callable[[list[str]], dict[str, object]]:
+    def read(values: list[str]) -> dict[str, object]:
+        text = values[0]
+        digits = text.isascii() and text.isdigit() and len(text) <= 16
+        if not digits or not least <= int(text) <= most:
+            raise InvalidParameter(name, f"{text[:32]!r} is not a number from {least} to {most}")
+        return {name: int(text)}
+
+    return read
 
 
 def _page_token(values: list[str]) -> dict[str, object]:
@@ -240,7 +260,8 @@ _READERS: Final[Mapping[str, Callable[[list[str]], dict[str, object]]]] = {
     "since": _moment("since"),
     "until": _moment("until"),
     "sort": _sort,
-    "limit": _limit,
+    "limit": _number_of("limit", 1, LARGEST_PAGE),
+    "offset": _number_of("offset", 0, LARGEST_OFFSET),
     "page_token": _page_token,
 }
 PARAMETERS: Final = frozenset(_READERS)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Final, Self, TypeAlias
 
 from broker.errors import BrokerError, StreamUnavailable, Superseded
+from broker.logs import Failures, about
 from broker.metrics import Metrics
 from broker.model.events import RunLost
 from broker.model.subjects import RunKey
@@ -35,6 +36,7 @@ class Watchdog:
         self._metrics = metrics
         self._asleep_until = -math.inf
         self._sooner = asyncio.Event()
+        self._failures = Failures(log)
 
     @classmethod
     @asynccontextmanager
@@ -90,18 +92,22 @@ class Watchdog:
             except Superseded:
                 self._metrics.runs_lost.labels(outcome="superseded").inc()
             except StreamUnavailable as error:
-                log.info("telling that run %s is lost: %s", each.key.run, error)
+                self._failures.tell("telling that a run is lost", error)
                 self._metrics.runs_lost.labels(outcome="unavailable").inc()
                 self._silences.renewed()
                 for one in silent[place:]:
                     self._silences.again(one)
                 return
             except BrokerError as error:
-                log.warning("telling that run %s is lost: %s", each.key.run, error)
+                more = about("runs_lost", outcome="failed", run=each.key.run)
+                log.warning("telling that run %s is lost: %s", each.key.run, error, extra=more)
                 self._metrics.runs_lost.labels(outcome="failed").inc()
             except Exception:
-                log.exception("telling that run %s is lost", each.key.run)
+                more = about("runs_lost", outcome="failed", run=each.key.run)
+                log.exception("telling that run %s is lost", each.key.run, extra=more)
                 self._metrics.runs_lost.labels(outcome="failed").inc()
             else:
-                log.info("run %s is lost: silent for %g s", each.key.run, each.event.threshold)
+                more = about("runs_lost", outcome="appended", run=each.key.run)
+                seconds = each.event.threshold
+                log.info("run %s is lost: silent for %g s", each.key.run, seconds, extra=more)
                 self._metrics.runs_lost.labels(outcome="appended").inc()

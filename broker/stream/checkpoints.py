@@ -5,8 +5,11 @@ needs rows alone reads headers alone.
 """
 
 import logging
+from contextlib import suppress
 from typing import Final
 
+from broker.errors import StreamUnavailable
+from broker.logs import about
 from broker.model.checkpoint import UNREADABLE, Checkpoint
 from broker.model.cursor import Cursor
 from broker.model.subjects import RunKey
@@ -14,6 +17,7 @@ from broker.model.summary import Summary, decode_summary, encode_summary
 from broker.stream.connection import Connection
 from broker.stream.headers import SEQUENCE, number, status
 from broker.stream.publish import Message, publish
+from broker.stream.replay import PATIENCE
 from broker.stream.topology import CHECKPOINTS
 
 log = logging.getLogger(__name__)
@@ -31,20 +35,29 @@ async def load(connection: Connection, key: RunKey, epoch: str) -> Checkpoint:
     One that was made from an earlier PROGRESS stream tells of sequences that are not those of
     today: of it only the revision is left. Raises StreamUnavailable.
     """
-    subject = f"$JS.API.DIRECT.GET.{CHECKPOINTS}.{key.checkpoint_subject}"
-    headers, body = await connection.ask(subject, b"")
+    headers, body = await _asked(connection, key)
     if not headers or status(headers):
         return Checkpoint()
     revision = number(headers, SEQUENCE) or 0
     try:
         summary = summary_in(headers)
     except UNREADABLE as error:
-        log.warning("the summary of run %s cannot be read: %s", key.run, error)
+        more = about("checkpoints_unreadable", run=key.run)
+        log.warning("the summary of run %s cannot be read: %s", key.run, error, extra=more)
         summary = None
     cursor = None if summary is None else Cursor.parse(summary.cursor)
     if cursor is None or cursor.epoch != epoch:
         return Checkpoint(revision)
     return Checkpoint(revision, cursor.seq, body)
+
+
+async def _asked(connection: Connection, key: RunKey) -> tuple[bytes, bytes]:
+    """The answer to a direct get, asked for again as `direct_get` does."""
+    subject = f"$JS.API.DIRECT.GET.{CHECKPOINTS}.{key.checkpoint_subject}"
+    for patience in PATIENCE[:-1]:
+        with suppress(StreamUnavailable):
+            return await connection.ask(subject, b"", patience=patience)
+    return await connection.ask(subject, b"", patience=PATIENCE[-1])
 
 
 async def store(

@@ -2,90 +2,42 @@
 
 nats-py gives each subscription a queue and a task, and each message an object with parsed
 headers. A replay of 100,000 events and a gateway with thousands of runs need neither: a subscriber
-here is a function that is called with the bytes. `_Client` is the one place that leans on nats-py's
-internals; `tests/stream/test_connection.py` pins what it needs.
+here is a function that is called with the bytes. `client.py` is the one place that leans on
+nats-py's internals.
 """
 
 import asyncio
 import itertools
 import logging
+import random
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Self
-from urllib.parse import urlsplit
 
-from nats.aio.client import Client
-from nats.aio.subscription import Subscription as NatsSubscription
 from nats.errors import ConnectionClosedError, Error, NoServersError, OutboundBufferLimitError
 
-from broker.errors import StreamUnavailable
+from broker.errors import NatsRefused, StreamUnavailable
+from broker.logs import about
+from broker.stream.addresses import inbox_of, masked
+from broker.stream.client import PERMISSIONS_ERR, Handler, RawClient
+from broker.stream.error_kinds import kind_of
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[[bytes, bytes, bytes, bytes | None], None]
-"""Called with subject, reply, payload and raw headers (None without). Must not raise."""
-
 REQUEST_TIMEOUT: Final = 5.0
 
-# Seconds between two tries; annotated as an integer in nats-py, and slept as it is.
-_RECONNECT: Final[Any] = 0.25
-_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+FIRST_PAUSE: Final = 0.25
+"""Seconds after the first try that fails; each time half as long again, ..."""
+LONGEST_PAUSE: Final = 2.0
+"""... up to this many, and a random part of them less."""
 
+PING: Final = 2.0
+"""Seconds between two pings. When the third is due and none was answered, the server is taken for
+gone: one that is frozen, or cut off, keeps its connections open."""
 
-class _Client(Client):
-    """nats-py's client with a short way for messages of our own subscriptions."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.handlers: dict[int, Handler] = {}
-
-    async def _process_msg(
-        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None
-    ) -> None:
-        handler = self.handlers.get(sid)
-        if handler is None:
-            await super()._process_msg(sid, subject, reply, data, headers or b"")
-        else:
-            handler(subject, reply, data, headers)
-
-    async def listen(self, subject: str, handler: Handler) -> int:
-        """Subscribe; the subscription survives reconnects like nats-py's own."""
-        if self.is_closed:
-            raise ConnectionClosedError
-        self._sid += 1
-        sid: int = self._sid
-        subscription = NatsSubscription(self, sid, subject)
-        self._subs[sid] = subscription
-        self.handlers[sid] = handler
-        await self._send_subscribe(subscription)
-        return sid
-
-    async def unlisten(self, sid: int) -> None:
-        self.handlers.pop(sid, None)
-        if self._subs.pop(sid, None) is not None and self.is_connected:
-            await self._send_unsubscribe(sid)
-
-    def forget_unsent(self) -> None:
-        """Drop what was not written before the connection was lost.
-
-        nats-py would write it after the reconnect, ahead of the lost messages before it that
-        their publisher sends again.
-        """
-        self._pending = []
-        self._pending_data_size = 0
-
-    async def send(self, commands: bytes) -> None:
-        """Send protocol lines as they are, in one piece."""
-        await self._send_command(commands)
-        await self._flush_pending()
-
-
-def _inbox_of(url: str) -> bytes:
-    """Where answers come: below the user's own name, so that a server can keep others away."""
-    first = urlsplit(url.split(",")[0])
-    user = first.username if first.password else None  # alone it is a token, and secret
-    return b"_INBOX" if user is None or not _NAME.fullmatch(user) else b"_INBOX." + user.encode()
+_UNKNOWN_USER: Final = re.compile("authorization|authentication (expired|revoked)", re.IGNORECASE)
+_MAY_NOT: Final = re.compile(r'permissions violation for publish.* to "(.*)"', re.IGNORECASE)
 
 
 class Subscription:
@@ -93,7 +45,7 @@ class Subscription:
 
     __slots__ = ("_client", "_sid")
 
-    def __init__(self, client: _Client, sid: int) -> None:
+    def __init__(self, client: RawClient, sid: int) -> None:
         self._client = client
         self._sid = sid
 
@@ -106,11 +58,15 @@ class Subscription:
 class Connection:
     """One connection to NATS. Made by `connect`."""
 
-    def __init__(self, client: _Client) -> None:
+    def __init__(self, client: RawClient) -> None:
         self._client = client
         self._inbox: str = client.new_inbox()
         self._tokens = itertools.count(1)
         self._waiting: dict[bytes, Handler] = {}
+        self._asking: dict[str, set[asyncio.Future[tuple[bytes, bytes]]]] = {}
+        """The requests under way by subject, in the lower case of nats-py's errors."""
+        self._lost_at: float | None = None
+        """When the connection was lost, by the loop's clock; None while it is up."""
         self._reconnected: list[Callable[[], None]] = []
         self._prefix_length = len(self._inbox) + 1
 
@@ -122,21 +78,37 @@ class Connection:
         *,
         name: str,
         on_change: Callable[[bool], None] | None = None,
+        on_error: Callable[[str], None] | None = None,
+        on_failure: Callable[[str], None] | None = None,
         forever: bool = False,
         **options: Any,
     ) -> AsyncIterator[Self]:
-        """Connect, and reconnect for ever. `on_change` hears of each loss and return.
+        """Connect, and reconnect for ever, with longer and longer pauses.
 
-        Raises StreamUnavailable where no server answers at first, unless `forever` waits for one.
+        `on_change` hears of each loss and return, `on_failure` why a try failed, and
+        `on_error` of each error, by its kind as `nats_errors_total` counts it.
+
+        Raises StreamUnavailable where no server answers at first, unless `forever` waits for one,
+        and NatsRefused as soon as one does not know the user.
         """
-        client = _Client()
+        client = RawClient()
+        doing = f"connect to NATS at {masked(url)}"
         changed = on_change or (lambda connected: None)
+        connection: Self | None = None
+        pause = FIRST_PAUSE
 
         async def lost() -> None:
             client.forget_unsent()
+            if connection is not None:
+                connection._lost_at = asyncio.get_running_loop().time()
             changed(False)
 
         async def returned() -> None:
+            nonlocal pause
+            pause = FIRST_PAUSE
+            client.pause(pause)
+            assert connection is not None
+            connection._lost_at = None
             changed(True)
             for call in connection._reconnected:
                 call()
@@ -144,31 +116,48 @@ class Connection:
         heard: list[Exception] = []
 
         async def failed(error: Exception) -> None:
+            nonlocal pause
+            log.debug("nats: %r", error, extra=about("nats_errors", kind=kind_of(error)))
+            if on_error is not None:
+                on_error(kind_of(error))
+            if connection is not None and connection._refused(_text(error)):
+                return
             heard[:] = [error]
-            log.debug("nats: %r", error)
+            if client.is_connected:
+                return
+            client.pause(pause * random.uniform(0.5, 1.0))
+            pause = min(LONGEST_PAUSE, 1.5 * pause)
+            if connection is None and not forever and _UNKNOWN_USER.search(_text(error)):
+                raise NatsRefused(doing, _text(error))
+            if on_failure is not None:
+                on_failure(f"{doing}: {_text(error)}")
 
         connecting = client.connect(
             servers=url.split(","),
             name=name,
             allow_reconnect=True,
             max_reconnect_attempts=-1,
-            reconnect_time_wait=_RECONNECT,
-            ping_interval=20,
+            reconnect_time_wait=FIRST_PAUSE,  # type: ignore[arg-type]  # it is slept as it is
+            ping_interval=PING,  # type: ignore[arg-type]  # it is slept as it is
             max_outstanding_pings=2,
             disconnected_cb=lost,
             reconnected_cb=returned,
             error_cb=failed,
-            inbox_prefix=_inbox_of(url),
+            inbox_prefix=inbox_of(url),
             **options,
         )
         try:
             await (connecting if forever else asyncio.wait_for(connecting, REQUEST_TIMEOUT))
+        except NatsRefused:
+            with suppress(Exception):
+                await client.close()
+            raise
         except (Error, OSError, TimeoutError) as error:
             with suppress(Exception):
                 await client.close()
             # Where it was tried until there was no time left, the last refusal tells more.
             why = heard[-1] if isinstance(error, TimeoutError) and heard else error
-            raise StreamUnavailable(f"connect to NATS at {masked(url)}", _text(why)) from error
+            raise StreamUnavailable(doing, _text(why)) from error
         connection = cls(client)
         await client.listen(f"{connection._inbox}.*", connection._answered)
         changed(True)
@@ -185,8 +174,21 @@ class Connection:
 
     @property
     def closed(self) -> bool:
-        """Whether it is over for good, for instance because the server refused the user."""
+        """Whether it is over for good."""
         return bool(self._client.is_closed)
+
+    @property
+    def away(self) -> float:
+        """Seconds since the connection was lost; 0 while it is up."""
+        if self._lost_at is None:
+            return 0.0
+        return asyncio.get_running_loop().time() - self._lost_at
+
+    @property
+    def server(self) -> Mapping[str, Any]:
+        """What the server said of itself when it was last connected to, such as its version."""
+        told: Mapping[str, Any] = self._client._server_info
+        return told
 
     @property
     def largest(self) -> int:
@@ -262,6 +264,8 @@ class Connection:
                 answer.set_result((headers or b"", data))
 
         reply, forget = self.expect(take)
+        asking = self._asking.setdefault(subject.lower(), set())
+        asking.add(answer)
         try:
             await self.publish(subject, payload, reply=reply)
             async with asyncio.timeout(patience):
@@ -270,6 +274,17 @@ class Connection:
             raise StreamUnavailable(f"request {subject}", f"no answer in {patience:g} s") from None
         finally:
             forget()
+            asking.discard(answer)
+            if not asking:
+                self._asking.pop(subject.lower(), None)
+
+    def _refused(self, told: str) -> bool:
+        """Whether an error is about one message; a request that may not be sent fails with it."""
+        found = _MAY_NOT.search(told)
+        for answer in self._asking.get(found[1].lower(), ()) if found else ():
+            if not answer.done():
+                answer.set_exception(NatsRefused("ask NATS", told))
+        return PERMISSIONS_ERR in told.lower()
 
     def _answered(self, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
         handler = self._waiting.get(subject[self._prefix_length :])
@@ -296,11 +311,3 @@ class translated:  # noqa: N801 - reads as a word of the `with` statement
 
 def _text(error: BaseException) -> str:
     return str(error) or type(error).__name__
-
-
-def masked(url: str) -> str:
-    """The URL without user and password."""
-    return ",".join(
-        part.split("@")[-1] if "@" not in part else "nats://***@" + part.rsplit("@", 1)[1]
-        for part in url.split(",")
-    )

@@ -9,7 +9,7 @@ import shutil
 import socket
 import sysconfig
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -35,16 +35,23 @@ async def embedded_server(data_dir: Path, port: int) -> AsyncIterator[str]:
     """Run a server on loopback, its data in `data_dir`; gives its URL.
 
     Port 0 takes any free one. Raises EmbeddedServerError where the binary is missing, the port or
-    the data folder is taken, or the server does not start.
+    the data folder is taken or cannot be written, or the server does not start.
     """
     binary = _binary()
-    with _locked(_made(data_dir)) as data_dir:
-        if port:
-            _refuse_taken(port)
-        config = _configure(data_dir, port)
-        with (data_dir / "nats-server.log").open("wb") as output:
-            async with child([binary, "-c", str(config)], output=output) as process:
-                yield await _ready(process, data_dir)
+    with ExitStack() as files:
+        try:
+            data_dir = files.enter_context(_locked(_made(data_dir)))
+            if port:
+                _refuse_taken(port)
+            config = _configure(data_dir, port)
+            output = files.enter_context((data_dir / "nats-server.log").open("wb"))
+        except OSError as error:
+            raise EmbeddedServerError(
+                f"the data folder {_shown(data_dir)} cannot be written ({error.strerror}): make "
+                "room or give it to this user, or give another folder with --data-dir"
+            ) from None
+        async with child([binary, "-c", str(config)], output=output) as process:
+            yield await _ready(process, data_dir)
 
 
 def _made(data_dir: Path) -> Path:

@@ -5,17 +5,15 @@ then the stored records are read again.
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Final, Protocol
 
 from broker.errors import StreamUnavailable
+from broker.logs import Failures
 from broker.metrics import Metrics
 from broker.model.record import Record
 from broker.stream.connection import Connection, Subscription
 from broker.stream.headers import LAST_SEQUENCE, SEQUENCE, moment, number
-
-log = logging.getLogger(__name__)
 
 HELD_BACK: Final = 4096
 """Live messages kept while stored ones are read; more are dropped, and read again."""
@@ -30,6 +28,7 @@ class Runs(Protocol):
 
     live: Connection
     metrics: Metrics
+    failures: Failures
 
     def pages(self, subject: str, after: int) -> AsyncIterator[list[Record]]:
         """The stored records of a subject after a sequence, in pages."""
@@ -61,6 +60,12 @@ class Follower:
         await self._runs.live.flush()
         await self._read_until_closed_up()
 
+    async def open_upto(self, last: int) -> None:
+        """Deliver up to a sequence that is stored, although who was asked knew of none."""
+        if last > self.last and self._held is None:
+            self._held = []
+            await self._read_until_closed_up(last)
+
     async def close(self) -> None:
         """Follow no longer."""
         self._closed = True
@@ -71,7 +76,7 @@ class Follower:
     def behind(self, last: int, found_by: str) -> None:
         """The run's last stored sequence is `last`: read what is missing."""
         if last > self.last and self._held is None and not self._closed:
-            self._mend(found_by)
+            self._mend(found_by, last)
 
     def _take(self, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
         """One live message."""
@@ -87,40 +92,44 @@ class Follower:
             self.last = seq
             self._deliver((record,))
         else:
-            self._mend("chain")
+            self._mend("chain", previous)
             if self._held is not None:
                 self._held.append((previous, record))
 
-    def _mend(self, found_by: str) -> None:
+    def _mend(self, found_by: str, upto: int) -> None:
         self._held = []
         self._runs.metrics.gaps.labels(found_by=found_by).inc()
-        self._runs.spawn(self._mend_until_done())
+        self._runs.spawn(self._mend_until_done(upto))
 
-    async def _mend_until_done(self) -> None:
+    async def _mend_until_done(self, upto: int) -> None:
         """Read the missing records, however long NATS is away."""
         attempt = 0
         while not self._closed:
             try:
-                await self._read_until_closed_up()
+                await self._read_until_closed_up(upto)
             except StreamUnavailable as error:
-                log.info("reading %s again: %s", self.subject, error)
+                self._runs.failures.tell("reading a run again", error)
                 await asyncio.sleep(_BACK_OFF[min(attempt, len(_BACK_OFF) - 1)])
                 attempt += 1
             else:
+                if not self._closed:
+                    self._runs.metrics.gaps_mended.inc()
                 return
 
-    async def _read_until_closed_up(self) -> None:
-        """Read stored records until they join the live ones held back.
+    async def _read_until_closed_up(self, upto: int = 0) -> None:
+        """Read stored records until they join the live ones held back, and reach `upto`.
 
         In a cluster the server that answers may be behind the one that republished. So the chain
-        of sequences decides when reading is over, not the answer.
+        of sequences decides when reading is over, not the answer. What it leads to may have been
+        removed meanwhile: then the next comparison begins anew.
         """
         attempt = 0
         while not self._closed:
             async for page in self._runs.pages(self.subject, self.last):
                 self.last = page[-1].seq
                 self._deliver(page)
-            if self._join():
+            arrived = self.last >= upto or attempt >= len(_BACK_OFF)
+            if arrived and self._join():
                 return
             await asyncio.sleep(_BACK_OFF[min(attempt, len(_BACK_OFF) - 1)])
             attempt += 1

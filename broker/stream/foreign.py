@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from broker.errors import StreamUnavailable
+from broker.logs import about
 from broker.model.cursor import Cursor, epoch_of
 from broker.stream.connection import Connection, Subscription
 from broker.stream.headers import is_usual_end, status, status_line
@@ -223,7 +224,8 @@ class ForeignMessages:
         elif subject.endswith(b".%d" % self._asked):
             self._due = 0
             if headers is not None and status(headers) == _NOT_PINNED:
-                log.info("another gateway translates the messages of dialects")
+                more = about("dialects_elsewhere")
+                log.info("another gateway translates the messages of dialects", extra=more)
                 self._note_pin("")
             elif headers is not None and not is_usual_end(headers):
                 self._refusal = status_line(headers)

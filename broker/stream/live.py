@@ -7,11 +7,13 @@ every few seconds and after each reconnect.
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Final, Self
 
 from broker.errors import StreamUnavailable
+from broker.logs import Failures, about
 from broker.metrics import Metrics
 from broker.model.checkpoint import UNREADABLE, unpack
 from broker.model.record import Record
@@ -20,7 +22,14 @@ from broker.model.subjects import RunKey
 from broker.stream.checkpoints import load
 from broker.stream.connection import Connection
 from broker.stream.follower import Deliver, Follower
-from broker.stream.replay import PAGE, first_sequence, last_sequences, read
+from broker.stream.replay import (
+    PAGE,
+    count_of,
+    first_sequence,
+    last_sequence,
+    last_sequences,
+    read,
+)
 from broker.stream.topology import LOGS, PROGRESS
 
 log = logging.getLogger(__name__)
@@ -53,6 +62,7 @@ class LiveRuns:
         self.stream = stream
         self.epoch = epoch
         self.metrics = metrics
+        self.failures = Failures(log)
         self.followers: dict[str, Follower] = {}
         self.compared_at = asyncio.get_running_loop().time()
         """When last sequences were compared; what was lost before that is known or being read."""
@@ -103,6 +113,9 @@ class LiveRuns:
         follower = Follower(_SUBJECT[self.stream](key), self, deliver, last=after)
         try:
             await follower.open()
+            if not follower.last and self.stream == PROGRESS:
+                # Who is told that a run is unknown does not come again.
+                await follower.open_upto(await last_sequence(self.reads, follower.subject))
         except BaseException:
             await follower.close()
             raise
@@ -133,12 +146,23 @@ class LiveRuns:
             return await asyncio.to_thread(unpack, found.packed)
         except UNREADABLE as error:
             self.metrics.checkpoints_unreadable.inc()
-            log.warning("the checkpoint of run %s cannot be read: %s", key.run, error)
+            more = about("checkpoints_unreadable", run=key.run)
+            log.warning("the checkpoint of run %s cannot be read: %s", key.run, error, extra=more)
             return None
+
+    async def count(self, key: RunKey) -> int:
+        """How many records of a run the stream still holds. Raises StreamUnavailable."""
+        return await count_of(self.reads, _SUBJECT[self.stream](key), stream=self.stream)
 
     async def first_seq(self) -> int:
         """The oldest sequence that the stream still holds."""
         return await first_sequence(self.reads, stream=self.stream)
+
+    def behind(self, key: RunKey, last: int) -> None:
+        """Somebody knows that a run's last sequence is `last`: read what is missing here."""
+        follower = self.followers.get(_SUBJECT[self.stream](key))
+        if follower is not None:
+            follower.behind(last, "cursor")
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
         """Run a task that ends with this."""
@@ -172,11 +196,12 @@ class LiveRuns:
                 await self.compare(found_by)
             except StreamUnavailable as error:
                 verified = False
-                log.info("comparing last sequences: %s", error)
+                self.failures.tell(f"comparing last sequences of {self.stream}", error)
 
     def _renew(self, epoch: str) -> None:
         if epoch != self.epoch:
-            log.warning("the stream was made anew: every run is read again")
+            more = about("stream_renewed", stream=self.stream)
+            log.warning("the stream was made anew: every run is read again", extra=more)
             self.epoch = epoch
             self.on_new_epoch()
 
@@ -188,7 +213,9 @@ class LiveRuns:
         """
         began = asyncio.get_running_loop().time()
         last = await last_sequences(self.reads, list(self.followers), stream=self.stream)
+        asked = time.perf_counter()
         await self.live.flush()
+        self.metrics.nats_rtt.set(time.perf_counter() - asked)
         for subject, seq in last.items():
             follower = self.followers.get(subject)
             if follower is not None:

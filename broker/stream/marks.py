@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from broker.errors import InvalidName, StreamUnavailable
+from broker.logs import about
 from broker.metrics import Metrics
 from broker.model.cursor import Cursor, epoch_of
 from broker.model.record import Mark, Record
@@ -33,7 +34,7 @@ BATCH: Final = 1024
 """Messages of one request ..."""
 BATCH_BYTES: Final = 8 * MIB
 """... and their bytes."""
-WAIT: Final = 5.0
+WAIT: Final = 2.0
 """Seconds that a request stays open when there is nothing."""
 GATHER: Final = 0.02
 """Seconds from the first message to a look at all that came: a look costs more than a message."""
@@ -128,9 +129,10 @@ class Marks:
             found = await api(self._connection, f"CONSUMER.INFO.{PROGRESS}.{_EARLIER}")
             if not found.get("num_waiting"):
                 await api(self._connection, f"CONSUMER.DELETE.{PROGRESS}.{_EARLIER}")
-                log.info("removed the consumer %r of an earlier version", _EARLIER)
+                more = about("consumer_removed")
+                log.info("removed the consumer %r of an earlier version", _EARLIER, extra=more)
         except StreamUnavailable as error:
-            log.debug("no consumer of an earlier version: %s", error)
+            log.debug("no earlier consumer: %s", error, extra=about("consumer_absent"))
 
     async def take(self, most: int) -> list[Mark]:
         """The next marks, `most` at most; none after a while of silence.

@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from broker.errors import BrokerError, StreamUnavailable, Superseded, TooLarge
+from broker.errors import BrokerError, StorageFull, StreamUnavailable, Superseded, TooLarge
 from broker.stream.connection import REQUEST_TIMEOUT, Connection
-from broker.stream.topology import MAX_EVENT
+from broker.stream.topology import MAX_EVENT, NO_ROOM
 
 MESSAGE_ID: Final = "Nats-Msg-Id"
 EXPECTED_LAST: Final = "Nats-Expected-Last-Subject-Sequence"
@@ -21,6 +21,9 @@ _MESSAGE_TOO_LARGE: Final = 10054
 
 _WRONG_LAST_SEQUENCE: Final = 10071
 """JetStream's code for a message that expected another last sequence."""
+
+_FULL: Final = ("maximum bytes exceeded", "maximum messages exceeded")
+"""What it says of a stream that drops nothing to make room."""
 
 
 class Message(NamedTuple):
@@ -118,7 +121,10 @@ def _refusal(subject: str, error: dict[str, str | int]) -> BrokerError:
         return Superseded(subject)
     if error.get("err_code") == _MESSAGE_TOO_LARGE:
         return TooLarge("an event", MAX_EVENT)
-    return StreamUnavailable("store an event", str(error.get("description", "refused")))
+    description = str(error.get("description", "refused"))
+    if error.get("err_code") in NO_ROOM or description in _FULL:
+        return StorageFull("store an event", description)
+    return StreamUnavailable("store an event", description)
 
 
 async def _acknowledged(acknowledged: "asyncio.Future[Stored]") -> Stored:
@@ -127,5 +133,7 @@ async def _acknowledged(acknowledged: "asyncio.Future[Stored]") -> Stored:
             return await acknowledged
     except TimeoutError:
         raise StreamUnavailable(
-            "store an event", f"not acknowledged in {REQUEST_TIMEOUT:g} s"
+            "store an event",
+            f"not acknowledged in {REQUEST_TIMEOUT:g} s: the stream has no leader, or NATS cannot "
+            "write to its disk",
         ) from None

@@ -6,6 +6,7 @@ connection of their own, in pages (ADR-31 of nats-architecture-and-design).
 
 import asyncio
 from collections.abc import AsyncIterator, Container, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -24,7 +25,13 @@ PAGE_BYTES: Final = 8 * MIB
 MOST_SUBJECTS: Final = 1024
 """What one `multi_last` request may match (nats-server answers 413 beyond)."""
 
+PATIENCE: Final = (1.0, 1.0, 3.0)
+"""Seconds that each request of a read has for the beginning of its answer."""
+
 _DONE: Final = (204, 404)
+_NONE: Final = 404
+_LEADER: Final = 2.0
+"""Seconds that the leader of a stream has; while one is elected nobody answers in its place."""
 
 
 async def read(
@@ -92,10 +99,36 @@ async def last_sequences(
     return last
 
 
+async def count_of(connection: Connection, subject: str, *, stream: str = PROGRESS) -> int:
+    """How many records of a subject the stream still holds. Raises StreamUnavailable."""
+    answer = await api(connection, f"STREAM.INFO.{stream}", {"subjects_filter": subject})
+    return int((answer["state"].get("subjects") or {}).get(subject, 0))
+
+
 async def first_sequence(connection: Connection, *, stream: str = PROGRESS) -> int:
     """The oldest sequence that the stream still holds. Raises StreamUnavailable."""
+    oldest = {"seq": 1, "next_by_subj": ">", "batch": 1}
+    for headers, _ in await direct_get(connection, stream, oldest):
+        return number(headers, SEQUENCE) or 0
+    # An empty stream: only its leader knows what it held, which is not there at all times.
     answer = await api(connection, f"STREAM.INFO.{stream}")
     return int(answer["state"]["first_seq"])
+
+
+async def last_sequence(connection: Connection, subject: str, *, stream: str = PROGRESS) -> int:
+    """The last stored sequence of a subject as the leader knows it; 0 without any.
+
+    In a cluster others may be behind. Raises StreamUnavailable, also while there is no leader.
+    """
+    request = msgspec.json.encode({"last_by_subj": subject})
+    said = await connection.request(f"$JS.API.STREAM.MSG.GET.{stream}", request, patience=_LEADER)
+    answer: dict[str, Any] = msgspec.json.decode(said)
+    error = answer.get("error", {})
+    if error.get("code") == _NONE:
+        return 0
+    if error:
+        raise StreamUnavailable(f"read {stream}", str(error.get("description", "refused")))
+    return int(answer["message"]["seq"])
 
 
 async def page_of(
@@ -138,38 +171,66 @@ async def direct_get(
 ) -> list[tuple[bytes, bytes]]:
     """Headers and payload of what answers a direct get, up to the server's word that this is all.
 
-    Raises StreamUnavailable.
+    Asked again where nothing comes: in a cluster the one that was asked may be frozen, and another
+    one answers the next time. Raises StreamUnavailable.
     """
-    found: list[tuple[bytes, bytes]] = []
-    finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    begun = asyncio.Event()
+    readings: list[_Reading] = []
+    subject, payload = f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(request)
+    try:
+        for patience in PATIENCE:
+            readings.append(_Reading(connection, stream, begun))
+            await connection.publish(subject, payload, reply=readings[-1].reply)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await begun.wait()
+                break
+        else:
+            raise StreamUnavailable(f"read {stream}", f"no answer in {sum(PATIENCE):g} s")
+        return await next(reading for reading in readings if reading.begun).rest()
+    finally:
+        for reading in readings:
+            reading.forget()
 
-    def take(subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
+
+class _Reading:
+    """One request of a direct get, and what has come of it."""
+
+    def __init__(self, connection: Connection, stream: str, begun: asyncio.Event) -> None:
+        self.begun = False
+        self._stream = stream
+        self._any = begun
+        self._found: list[tuple[bytes, bytes]] = []
+        self._finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.reply, self.forget = connection.expect(self._take)
+
+    def _take(self, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
+        self.begun = True
+        self._any.set()
         headers = headers or b"NATS/1.0\r\n\r\n"
         code = 0 if data else status(headers)
         if not code:
-            found.append((headers, data))
-        elif not finished.done():
-            if code in _DONE:
-                finished.set_result(None)
-            else:
+            self._found.append((headers, data))
+        elif not self._finished.done():
+            if code not in _DONE:
                 text = headers[9 : headers.index(b"\r\n")].decode(errors="replace")
-                finished.set_exception(StreamUnavailable(f"read {stream}", text))
+                self._finished.set_exception(StreamUnavailable(f"read {self._stream}", text))
+                # Another reading may be the one that counts, and then nobody hears of this.
+                self._finished.exception()
+            else:
+                self._finished.set_result(None)
 
-    reply, forget = connection.expect(take)
-    try:
-        await connection.publish(
-            f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(request), reply=reply
-        )
+    async def rest(self) -> list[tuple[bytes, bytes]]:
+        """All of it, as long as it goes on."""
         progress = -1
-        while not finished.done():
-            if len(found) == progress:
-                raise StreamUnavailable(f"read {stream}", f"no answer in {REQUEST_TIMEOUT:g} s")
-            progress = len(found)
-            await asyncio.wait([finished], timeout=REQUEST_TIMEOUT)
-        finished.result()
-    finally:
-        forget()
-    return found
+        while not self._finished.done():
+            if len(self._found) == progress:
+                silence = f"no answer in {REQUEST_TIMEOUT:g} s"
+                raise StreamUnavailable(f"read {self._stream}", silence)
+            progress = len(self._found)
+            await asyncio.wait([self._finished], timeout=REQUEST_TIMEOUT)
+        self._finished.result()
+        return self._found
 
 
 def _records(found: Sequence[tuple[bytes, bytes]]) -> list[Record]:

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, NamedTuple, Protocol, Self
 
 from broker.errors import BrokerError, InvalidName
+from broker.logs import Failures, about
 from broker.metrics import Metrics
 from broker.model.subjects import RunKey, decode_token
 from broker.stream.checkpoints import SUMMARY
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 SLICE: Final = 100
 """Rows handed over at a time; between two such slices others have their turn."""
-HEARTBEAT: Final = 5.0
+HEARTBEAT: Final = 2.0
 """Seconds of silence after which the server says that it is there."""
 SILENCE: Final = 2.5
 """So many heartbeats may be missing."""
@@ -97,6 +98,7 @@ class Summaries:
         self._heard = asyncio.Event()
         self._broken: str | None = None
         self._renewed = False
+        self._failures = Failures(log)
 
     @classmethod
     @asynccontextmanager
@@ -140,10 +142,10 @@ class Summaries:
                 subscription = await self._open()
                 await self._feed()
             except BrokerError as error:
-                log.info("reading summaries of runs: %s", error)
+                self._failures.tell("reading summaries of runs", error)
                 await asyncio.sleep(AGAIN)
             except Exception:
-                log.exception("reading summaries of runs")
+                log.exception("reading summaries of runs", extra=about("summaries_failed"))
                 await asyncio.sleep(AGAIN)
             finally:
                 if subscription is not None:
@@ -200,7 +202,12 @@ class Summaries:
                 await asyncio.sleep(0)
             await self._finish_at_head()
         if self._broken != "renewed":
-            log.info("reading summaries of runs from %d again: %s", self._last, self._broken)
+            log.info(
+                "reading summaries of runs from %d again: %s",
+                self._last,
+                self._broken,
+                extra=about("summaries_again"),
+            )
 
     async def _hand_over(self) -> None:
         """Hand over a slice of what has arrived; answer for it only after that."""
@@ -241,7 +248,7 @@ class Summaries:
         self._finished.set()
         took = asyncio.get_running_loop().time() - self._began
         self._metrics.index_build.set(took)
-        log.debug("the runs are indexed, after %.1f s", took)
+        log.debug("the runs are indexed, after %.1f s", took, extra=about("index_built"))
 
     def _take(self, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
         """One message of the consumer."""

@@ -1,12 +1,21 @@
 """The streams as values, created or verified at start (design: one source of truth)."""
 
 import asyncio
+import logging
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 
-from broker.errors import StreamUnavailable, TopologyMismatch
+from broker.errors import (
+    BrokerError,
+    NatsRefused,
+    StorageFull,
+    StreamRefused,
+    StreamUnavailable,
+    TopologyMismatch,
+)
+from broker.logs import Failures
 from broker.stream.connection import Connection
 
 MIB: Final = 1024 * 1024
@@ -29,6 +38,11 @@ MAX_EVENT: Final = 256 * 1024
 DEDUPLICATION: Final = timedelta(minutes=2)
 _FIXED: Final = ("storage", "retention")
 """What the server does not change on an existing stream."""
+NO_ROOM: Final = frozenset({10002, 10023, 10028, 10047})
+"""JetStream's codes for a server or an account that has no storage left."""
+_NEVER: Final = frozenset({10025, 10052, 10065, 10074})
+"""Its codes for a stream that it will not make next time either: its configuration is invalid, its
+subjects are those of another stream, or a server alone is to have replicas."""
 
 
 class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,11 +149,28 @@ def streams(settings: StreamSettings) -> list[dict[str, Any]]:
 async def ensure(connection: Connection, settings: StreamSettings) -> datetime:
     """Create every stream, or bring it to its configuration; gives when PROGRESS was created.
 
-    Raises TopologyMismatch where the server keeps a difference, StreamUnavailable where JetStream
+    Raises TopologyMismatch where the server keeps a difference, StreamRefused where it never makes
+    such a stream, StorageFull where it has no room for it, and StreamUnavailable where JetStream
     does not answer.
     """
     created = [await _ensure(connection, wanted) for wanted in streams(settings)]
     return created[0]
+
+
+async def mend(
+    connection: Connection, settings: StreamSettings, stream: str, failures: Failures
+) -> datetime:
+    """As `ensure`, for who serves already; gives when a stream was created.
+
+    A difference that stays is told: to end would take from clients what they have, and give
+    nobody anything. Raises StreamUnavailable.
+    """
+    for wanted in streams(settings):
+        try:
+            await _ensure(connection, wanted)
+        except (TopologyMismatch, StreamRefused) as error:
+            failures.tell("verifying the streams", error, logging.ERROR)
+    return await created_at(connection, stream)
 
 
 async def created_at(connection: Connection, stream: str) -> datetime:
@@ -159,7 +190,7 @@ async def _ensure(connection: Connection, wanted: dict[str, Any]) -> datetime:
             if _code(answer):
                 answer = refusal
     if _code(answer):
-        raise StreamUnavailable(f"create stream {name}", _description(answer))
+        raise _failure(name, answer)
     found: dict[str, Any] = answer["config"]
     different = [field for field in wanted if _differs(field, found, wanted)]
     for field in different:
@@ -167,10 +198,21 @@ async def _ensure(connection: Connection, wanted: dict[str, Any]) -> datetime:
             raise TopologyMismatch(name, field, found.get(field), wanted[field])
     if different:
         answer = await _call(connection, f"STREAM.UPDATE.{name}", found | wanted)
+        if _code(answer) == 503 or _err_code(answer) in NO_ROOM:
+            raise _failure(name, answer)
         if _code(answer):
             field = different[0]
             raise TopologyMismatch(name, field, found.get(field), wanted[field])
     return datetime.fromisoformat(answer["created"])
+
+
+def _failure(name: str, answer: dict[str, Any]) -> BrokerError:
+    """Why a stream was not made."""
+    if _err_code(answer) in NO_ROOM:
+        return StorageFull(f"make stream {name}", _description(answer))
+    if _err_code(answer) in _NEVER:
+        return StreamRefused(name, _description(answer))
+    return StreamUnavailable(f"make stream {name}", _description(answer))
 
 
 def _differs(field: str, found: dict[str, Any], wanted: dict[str, Any]) -> bool:
@@ -199,6 +241,8 @@ async def _call(
         answer: dict[str, Any]
         try:
             answer = msgspec.json.decode(await connection.request(f"$JS.API.{subject}", payload))
+        except NatsRefused:
+            raise
         except StreamUnavailable:
             if pause is None:
                 raise
@@ -211,6 +255,10 @@ async def _call(
 
 def _code(answer: dict[str, Any]) -> int:
     return int(answer.get("error", {}).get("code", 0))
+
+
+def _err_code(answer: dict[str, Any]) -> int:
+    return int(answer.get("error", {}).get("err_code", 0))
 
 
 def _description(answer: dict[str, Any]) -> str:

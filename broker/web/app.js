@@ -1,6 +1,6 @@
 /** The dashboard: which page an address means, and nothing else. */
 
-import { html, render, useEffect, useState } from "./vendor/preact.js";
+import { html, render, useLayoutEffect, useState } from "./vendor/preact.js";
 import { path } from "./core/route.js";
 import "./core/theme.js";
 import { useArrival } from "./parts/arrival.js";
@@ -36,7 +36,8 @@ function App() {
 function Shown({ page, run }) {
   const [, seen] = useState(0);
   const [failed, fail] = useState(/** @type {unknown} */ (null));
-  useEffect(() => {
+  // An effect would wait until "loading" has been painted.
+  useLayoutEffect(() => {
     if (loaded.has(page)) return;
     page.load().then((module) => {
       loaded.set(page, module.default);

@@ -9,7 +9,7 @@ import re
 import struct
 import sys
 import termios
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
 from typing import Any, NamedTuple
 
@@ -70,10 +70,11 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    url: str, *arguments: str, stdout: int = asyncio.subprocess.PIPE
+    url: str, *arguments: str, stdout: int = asyncio.subprocess.PIPE, under: Sequence[str] = ()
 ) -> AsyncIterator[Running]:
-    """Run a command with pipes; it is killed if it is left running."""
+    """Run a command with pipes, `under` another; it is killed if it is left running."""
     process = await asyncio.create_subprocess_exec(
+        *under,
         *_COMMAND,
         *arguments,
         stdin=asyncio.subprocess.PIPE,
@@ -89,9 +90,9 @@ async def running(
             await process.wait()
 
 
-async def shell(url: str, *arguments: str, stdin: bytes = b"") -> Result:
+async def shell(url: str, *arguments: str, stdin: bytes = b"", under: Sequence[str] = ()) -> Result:
     """Run a command to its end."""
-    async with running(url, *arguments) as command:
+    async with running(url, *arguments, under=under) as command:
         async with asyncio.timeout(PATIENCE):
             out, err = await command.process.communicate(stdin)
         assert command.process.returncode is not None

@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from broker.cli import exits
 from tests.faults import gone, until
 from tests.gateway.process import Process, free_ports, serving
 from tests.gateway.runs import completed, started
 from tests.sse import ask, path, stream, watch
+from tests.stream.configured import JETSTREAM, configured
 from tests.stream.serving import Nats, nats
 
 
@@ -145,6 +147,21 @@ async def test_they_end_with_a_keeper_that_is_killed(tmp_path: Path) -> None:
 async def test_a_port_that_cannot_be_shared_is_refused(tmp_path: Path) -> None:
     """Any free port would be another one for each."""
     async with serving(tmp_path, "nats://127.0.0.1:1", workers=2) as process:
-        assert 1 == await process.ended()
+        assert 2 == await process.ended()
         assert "--listen" in process.log
         assert "Traceback" not in process.log
+
+
+async def test_what_only_a_person_mends_is_not_tried_again(tmp_path: Path) -> None:
+    """The first worker that says so ends all of them, with its code."""
+    [port] = free_ports(1)
+    users = JETSTREAM + "authorization {{ user: gateway, password: right }}"
+    async with configured(tmp_path / "nats", users) as server:
+        wrong = server.url("gateway:wrong")
+        listen = f"127.0.0.1:{port}"
+        async with serving(tmp_path, wrong, workers=2, listen=listen) as process:
+            assert exits.NATS_REFUSES == await process.ended()
+            assert "Authorization Violation" in process.log
+            assert "a worker cannot begin" in process.log.splitlines()[-1]
+            assert "starting it again" not in process.log
+            assert "Traceback" not in process.log

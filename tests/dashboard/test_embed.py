@@ -168,7 +168,7 @@ async def test_a_shared_run_leads_nowhere_else(tmp_path: Path) -> None:
             assert await widest(page) <= width
             assert await violations(page) == []
         await d.broker.publish("a", {"type": "run.failed", "error": {"message": "no room"}})
-        await expect(page.get_by_text("no room")).to_be_visible()
+        await expect(page.get_by_text("no room", exact=True)).to_be_visible()
 
 
 async def test_a_badge_is_a_picture_of_the_run(tmp_path: Path) -> None:

@@ -29,7 +29,8 @@ async def test_the_metrics_parse_and_name_no_run(tmp_path: Path) -> None:
         answer = await b.get("/metrics")
         assert answer.headers["content-type"].startswith("text/plain")
         families = {f.name: f for f in text_string_to_metric_families(answer.body.decode())}
-        assert all(name.startswith("progress_broker_") for name in families)
+        ours = ("progress_broker_", "process_", "python_gc_")
+        assert all(name.startswith(ours) for name in families)
         values = {
             "hubs": 1,
             "events_in": 2,

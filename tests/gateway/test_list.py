@@ -105,6 +105,7 @@ async def test_a_walk_by_tokens_while_runs_change(tmp_path: Path) -> None:
         {"label": "env"},
         {"sort": "size"},
         {"limit": "0"},
+        {"offset": "-1"},
         {"since": "monday"},
         {"page_token": "x"},
         {"stauts": "failed"},
@@ -121,6 +122,20 @@ async def test_what_cannot_be_is_refused_by_name(
         assert (422, parameter) == (answer.status, problem["parameter"])
         assert "urn:progress-broker:problem:invalid-request" == problem["type"]
         assert problem["detail"].startswith(f"{parameter}: ")
+
+
+async def test_a_list_can_be_jumped_into(tmp_path: Path) -> None:
+    """At any row, with the totals; a token leads on from there, and takes no offset."""
+    async with broker(tmp_path) as b:
+        await put(b, *(summary(f"r{n}", n) for n in range(9)))
+        page = await listing(b, offset=5, limit=2)
+        assert ["r3", "r2"] == runs(page)
+        assert 9 == page["counts"]["running"]
+        assert ["r1", "r0"] == runs(await listing(b, limit=2, page_token=page["next"]))
+        beyond = await listing(b, offset=9)
+        assert ([], False) == (beyond["items"], "next" in beyond)
+        answer = await b.get(target({"offset": 1, "page_token": page["next"]}))
+        assert (422, "offset") == (answer.status, answer.json()["parameter"])
 
 
 async def test_the_token_of_another_query_is_refused(tmp_path: Path) -> None:

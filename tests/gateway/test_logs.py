@@ -88,6 +88,20 @@ async def test_what_is_chosen(tmp_path: Path) -> None:
         assert ["line 4", "line 5"] == await chosen(level="warning", limit=2)
 
 
+async def test_a_line_among_those_around_it(tmp_path: Path) -> None:
+    """As a link to it shows it: from the next place backwards, and from its own onwards."""
+    async with broker(tmp_path) as b:
+        await store(b.nats, "r1", *long_log(3))
+        every = (await page(b.url, "r1"))["items"]
+        for at in (0, 9, 10, 15, 29):
+            line = every[at]
+            behind = f"{line['cursor']}.{line['place'] + 1}"
+            until = (await page(b.url, "r1", before=behind, limit=4))["items"]
+            assert every[max(0, at - 3) : at + 1] == until
+            rest = (await page(b.url, "r1", after=address(line), limit=4))["items"]
+            assert every[at + 1 : at + 5] == rest
+
+
 async def test_an_address_never_changes(tmp_path: Path) -> None:
     """Not when older lines expire, nor for who asks for others, or elsewhere."""
     async with broker(tmp_path) as b, gateway(b.nats.url) as other:

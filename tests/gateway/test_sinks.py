@@ -100,7 +100,7 @@ async def test_a_client_that_goes_is_noticed() -> None:
         async with Wire.connect(taken.url) as wire:
             await wire.send("GET", "/take")
             await wire.head()
-            (await taken.sink()).on_close = gone.set
+            (await taken.sink()).on_close = lambda why: gone.set()
         await gone.wait()
 
 

@@ -1,8 +1,9 @@
-"""Messages as plain calls, errors as ours: and what `_Client` needs of nats-py, pinned.
+"""Messages as plain calls, errors as ours: and what `RawClient` needs of nats-py, pinned.
 
-It overrides `_process_msg`, and uses `_sid`, `_subs`, `_pending`, `_pending_data_size`,
-`_send_subscribe`, `_send_unsubscribe`, `_send_command` and `_flush_pending`. When nats-py changes
-one of them, one of these tests fails.
+It overrides `_process_msg` and `_process_err`, and uses `_sid`, `_subs`, `_pending`,
+`_pending_data_size`, `_server_info`, `_error_cb`, `_process_op_err`, `_send_subscribe`,
+`_send_unsubscribe`, `_send_command`, `_flush_pending` and the option `reconnect_time_wait`. When
+nats-py changes one of them, one of these tests fails.
 """
 
 import asyncio
@@ -10,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from broker.errors import StreamUnavailable
-from broker.stream.connection import Connection, Handler, masked
+from broker.errors import NatsRefused, StreamUnavailable
+from broker.stream.client import Handler
+from broker.stream.connection import FIRST_PAUSE, Connection
 from broker.stream.embedded import embedded_server
 from tests.faults import killable, link
+from tests.stream.configured import configured
 from tests.stream.serving import PATIENCE
 
 
@@ -127,6 +130,64 @@ async def test_a_server_that_was_restarted_is_found_again(tmp_path: Path) -> Non
             assert [b"back"] == await heard.payloads(1)
 
 
+async def test_what_the_server_ends_is_begun_again(tmp_path: Path) -> None:
+    """It says why before it does: here, that it does not understand."""
+    async with asyncio.timeout(PATIENCE), embedded_server(tmp_path, 0) as url:
+        changes: list[bool] = []
+        returned = asyncio.Event()
+        async with Connection.connect(url, name="test", on_change=changes.append) as connection:
+            connection.on_reconnect(returned.set)
+            await connection.send(b"NONSENSE\r\n")
+            await returned.wait()
+            assert [True, False, True] == changes
+            assert await connection.request("$JS.API.INFO", b"")
+
+
+async def test_the_pauses_between_two_tries_grow(tmp_path: Path) -> None:
+    async with asyncio.timeout(PATIENCE), killable(tmp_path) as server:
+        failures: list[str] = []
+        tries = asyncio.Event()
+
+        def failed(why: str) -> None:
+            failures.append(why)
+            if len(failures) == 6:
+                tries.set()
+
+        async with Connection.connect(server.url, name="test", on_failure=failed) as connection:
+            assert 0 == connection.away
+            began = asyncio.get_running_loop().time()
+            await server.kill()
+            await tries.wait()
+            took = asyncio.get_running_loop().time() - began
+            assert took > 0.5 * sum(FIRST_PAUSE * 1.5**n for n in range(5))
+            assert 0 < connection.away <= took
+            assert all("connect to NATS at nats://127.0.0.1" in why for why in failures)
+
+
+async def test_a_user_who_is_not_known_is_told_at_once(tmp_path: Path) -> None:
+    users = "authorization {{ user: ann, password: right }}"
+    async with configured(tmp_path, users) as server, asyncio.timeout(4):
+        with pytest.raises(NatsRefused, match=r"'Authorization Violation'.*check the user"):
+            async with Connection.connect(server.url("ann:wrong"), name="test"):
+                pass
+
+
+async def test_a_request_that_the_user_may_not_send_is_refused_at_once(tmp_path: Path) -> None:
+    """Not when it was waited for long enough."""
+    users = """authorization {{ users: [
+        {{user: ann, password: right, permissions: {{publish: {{deny: ["Secret.*"]}}}}}}
+    ] }}"""
+    async with (
+        configured(tmp_path, users) as server,
+        asyncio.timeout(4),
+        Connection.connect(server.url("ann:right"), name="test") as connection,
+    ):
+        with pytest.raises(NatsRefused, match=r"permissions violation .* \"secret.door\""):
+            await connection.request("Secret.door", b"")
+        with pytest.raises(StreamUnavailable, match="nobody answers"):
+            await connection.request("public.door", b"")
+
+
 async def test_what_was_not_sent_before_a_loss_is_not_sent_after_it(tmp_path: Path) -> None:
     """It would overtake what its publisher sends again."""
     async with (
@@ -226,8 +287,3 @@ async def test_errors_of_nats_py_are_translated(tmp_path: Path) -> None:
         ):
             with pytest.raises(StreamUnavailable):
                 await call
-
-
-def test_a_url_is_shown_without_its_secrets() -> None:
-    assert "nats://***@a:1,nats://b:2" == masked("nats://u:p@a:1,nats://b:2")
-    assert "nats://***@a:1" == masked("nats://u:p@ss@a:1")

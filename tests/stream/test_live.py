@@ -4,9 +4,10 @@ import asyncio
 import random
 from pathlib import Path
 
+from broker.stream.live import LiveRuns
 from broker.stream.publish import Message, publish_all
 from broker.stream.topology import PROGRESS, StreamSettings, api, ensure
-from tests.faults import link, live
+from tests.faults import link, live, until
 from tests.stream.serving import PATIENCE, Log, following, key_of, nats
 
 EVENT = {"type": "run.heartbeat"}
@@ -80,6 +81,11 @@ async def test_a_lost_message_is_found_by_the_next(tmp_path: Path) -> None:
         assert seqs == await log.upto(seqs[-1])
         assert way.lost.is_set()
         assert 1 == runs.metrics.gaps.labels(found_by="chain")._value.get()
+        await until(lambda: _mended(runs))
+
+
+async def _mended(runs: LiveRuns) -> bool:
+    return runs.metrics.registry.get_sample_value("progress_broker_gaps_mended_total") == 1
 
 
 async def test_lost_messages_of_all_kinds_leave_no_hole(tmp_path: Path) -> None:

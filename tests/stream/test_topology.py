@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.errors import StreamUnavailable, TopologyMismatch
+from broker.errors import StreamRefused, StreamUnavailable, TopologyMismatch
 from broker.stream.connection import Connection
 from broker.stream.embedded import embedded_server
 from broker.stream.publish import Message, publish
@@ -105,8 +105,20 @@ async def test_new_streams_with_too_many_replicas_say_why_not(tmp_path: Path) ->
         embedded_server(tmp_path, 0) as url,
         Connection.connect(url, name="test") as connection,
     ):
-        with pytest.raises(StreamUnavailable, match="replicas"):
+        with pytest.raises(StreamRefused, match=r"does not make stream PROGRESS .replicas"):
             await ensure(connection, StreamSettings(replicas=3))
+
+
+async def test_subjects_that_another_stream_has_are_an_error(tmp_path: Path) -> None:
+    async with (
+        asyncio.timeout(PATIENCE),
+        embedded_server(tmp_path, 0) as url,
+        Connection.connect(url, name="test") as connection,
+    ):
+        theirs = {"name": "THEIRS", "subjects": ["logs.>"]}
+        await api(connection, "STREAM.CREATE.THEIRS", theirs)
+        with pytest.raises(StreamRefused, match=r"stream LOGS .subjects overlap"):
+            await ensure(connection, StreamSettings())
 
 
 async def test_subjects_of_runs_alone_are_stored(tmp_path: Path) -> None:

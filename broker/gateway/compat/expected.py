@@ -13,6 +13,7 @@ from broker.errors import NotFound, StreamUnavailable
 from broker.gateway.middleware import problem_of
 from broker.hub.ports import Timing
 from broker.hub.registry import Registry
+from broker.logs import Failures
 from broker.stream.live import LiveRuns
 from broker.stream.replay import last_sequences
 
@@ -85,6 +86,7 @@ class Expected:
         return True
 
     async def _look_forever(self) -> None:
+        failures = Failures(log)
         while True:
             await asyncio.sleep(LOOK)
             if not self._waiting:
@@ -92,7 +94,7 @@ class Expected:
             try:
                 await self.look()
             except StreamUnavailable as error:
-                log.info("looking for runs that are expected: %s", error)
+                failures.tell("looking for runs that are expected", error)
 
     async def look(self) -> None:
         """Show the runs that are there, and give up those that were waited for long enough."""

@@ -89,7 +89,7 @@ async def execute_stream(request: web.Request) -> web.StreamResponse:
     """Queue an execution, and stream it; it goes on when the client leaves."""
     who = admit(request)
     # Nothing is to be started for a client whose stream would be refused then.
-    request.app[LIMITS].streams.open(who)()
+    request.app[LIMITS].streams.require_room(who)
     run = await _queued(request)
     headers = {EXECUTION: run, "Content-Location": _stream_path(request, run)}
     key = RunKey(DEFAULT_TENANT, run)

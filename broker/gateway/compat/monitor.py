@@ -7,7 +7,7 @@ from typing import Final
 from broker.gateway.compat.job_queries import Wanted
 from broker.gateway.compat.shown_jobs import ShownJob, ShownLog, complaint
 from broker.gateway.socket import Socket
-from broker.gateway.subscriptions import Subscription
+from broker.gateway.subscription import Subscription
 from broker.model.cursor import Cursor
 from broker.model.summary import Summary
 from broker.protocol.websocket import text_frame
@@ -114,6 +114,7 @@ class Monitor:
         self.short = True
         if not self._told_short:
             self._told_short = True
+            self.socket.hit("jobs_per_socket")
             detail = (
                 f"this socket shows {JOBS_MAX} jobs at a time, and others once some have ended: "
                 "ask /api/jobs for all, or open one socket for each projectId"

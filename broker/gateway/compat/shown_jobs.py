@@ -7,7 +7,7 @@ import msgspec
 
 from broker.gateway.line_queries import Asked
 from broker.gateway.socket import Socket
-from broker.gateway.subscriptions import LOGS_VIEW, Subscription
+from broker.gateway.subscriptions import LOGS_VIEW, RunSubscription
 from broker.model.cursor import Cursor
 from broker.model.loglines import EVERY
 from broker.protocol.close import Close
@@ -25,7 +25,7 @@ Left = Callable[[str, Cursor | None], None]
 """Called when a job is not shown any more, with how far it was; None where it is not there."""
 
 
-class ShownJob(Subscription):
+class ShownJob(RunSubscription):
     """A job. An interruption ends the socket, so that its client comes back."""
 
     __slots__ = ("_left",)

@@ -8,7 +8,7 @@ from aiohttp.typedefs import Handler
 from broker.gateway.compat.expected import Expected
 from broker.gateway.keys import EXPECTED, SOCKETS, run_key
 from broker.gateway.socket import Socket
-from broker.gateway.subscriptions import PATIENCE, Subscription
+from broker.gateway.subscriptions import PATIENCE, RunSubscription
 from broker.gateway.websocket import upgrade
 from broker.protocol.close import Close
 from broker.protocol.conversation import Subscribe
@@ -55,7 +55,7 @@ def refuse(socket: Socket, complaint: Complaint, detail: str) -> None:
         socket.close(Close.BAD_MESSAGE)
 
 
-class OneRun(Subscription):
+class OneRun(RunSubscription):
     """The one run that a socket tells: with it the socket ends."""
 
     __slots__ = ("_complaint", "_expected", "_unknown", "until")

@@ -113,24 +113,24 @@ def test_buckets_are_bounded() -> None:
 
 async def test_a_stream_that_is_closed_makes_room() -> None:
     streams = Streams(per_client=2, most=3, metrics=Metrics())
-    first, _, _ = streams.open("a"), streams.open("a"), streams.open("b")
+    first, _, _ = streams.open("a", "sse"), streams.open("a", "sse"), streams.open("b", "sse")
     with pytest.raises(Overloaded) as full:
-        streams.open("c")
+        streams.open("c", "sse")
     assert ("streams_max", 3) == (full.value.limit, full.value.value)
-    first()
-    streams.open("a")()
-    streams.open("c")
+    first("client")
+    streams.open("a", "sse")("client")
+    streams.open("c", "sse")
     with pytest.raises(Overloaded):
-        streams.open("a")
+        streams.open("a", "sse")
 
 
 async def test_all_closed_waits_for_the_last() -> None:
     streams = Streams(per_client=0, most=0, metrics=Metrics())
     await streams.all_closed()
-    closes = [streams.open("a") for _ in range(2)]
-    closes[0]()
+    closes = [streams.open("a", "sse") for _ in range(2)]
+    closes[0]("client")
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
             await streams.all_closed()
-    closes[1]()
+    closes[1]("client")
     await streams.all_closed()

@@ -93,7 +93,8 @@ class Naive:
     def _key(self, query: Query, row: Summary) -> Any:
         if query.sort == "status":
             return STATUSES.index(row.status)
-        value = getattr(row, query.sort)
+        began = row.queued_at or row.started_at
+        value = began if query.sort == "began_at" else getattr(row, query.sort)
         if query.sort == "name":
             return f"{value or ''}\n{row.run}".casefold()
         if query.sort == "pipeline":

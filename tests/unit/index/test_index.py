@@ -1,6 +1,8 @@
 """The index finds what looking at every row would find, whatever rows come, change and go."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
@@ -53,8 +55,20 @@ queries = st.fixed_dictionaries(
         "limit": st.sampled_from(("1", "3", "50")),
     },
 )
+offsets = st.sampled_from((0, 1, 5, 11, 12, 10_000))
 every_way = st.sampled_from((0, 4, 4096))
 """How many rows are few: those are sorted, more are looked for in the order of all."""
+
+
+@contextmanager
+def small(few: int) -> Iterator[None]:
+    """With blocks of four rows, and few rows enough to take every way to them."""
+    with (
+        patch.object(columns, "_FEW", few),
+        patch.object(columns, "_MANY_TIMES", 1),
+        patch.object(order, "_BLOCK", 4),
+    ):
+        yield
 
 
 @settings(max_examples=300, deadline=None)
@@ -62,7 +76,7 @@ every_way = st.sampled_from((0, 4, 4096))
 def test_it_finds_what_looking_at_every_row_finds(
     changes: list[Summary | str], asked: list[dict[str, str]], few: int
 ) -> None:
-    with patch.object(columns, "_FEW", few), patch.object(order, "_BLOCK", 4):
+    with small(few):
         index, naive = an_index(), Naive()
         for number, change in enumerate(changes):
             for query in map(parse, map(dict.items, asked[: number % 3])):
@@ -90,6 +104,27 @@ def take(index: Any, naive: Naive, change: Summary | str) -> None:
         naive.rows[change.run] = change
 
 
+@settings(max_examples=300, deadline=None)
+@given(changes=changes, asked=queries, offset=offsets, few=every_way)
+def test_a_page_at_an_offset_is_that_part_of_everything(
+    changes: list[Summary | str], asked: dict[str, str], offset: int, few: int
+) -> None:
+    """And leads on to the rest by a token, as any page does."""
+    with small(few):
+        index, naive = an_index(), Naive()
+        for change in changes:
+            take(index, naive, change)
+        query = parse([*asked.items(), ("offset", str(offset))])
+        everything, page = naive.found(query), index.page(query)
+        seen = [row.summary.run for row in page.rows]
+        assert everything[offset : offset + query.limit] == seen
+        assert naive.counts(query) == page.counts
+        while page.next:
+            page = index.page(parse([*asked.items(), ("page_token", page.next)]))
+            seen += [row.summary.run for row in page.rows]
+        assert everything[offset:] == seen
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     begin=st.lists(rows, max_size=30),
@@ -101,7 +136,7 @@ def test_a_walk_by_tokens_gives_each_row_that_stays_as_it_is_once(
     begin: list[Summary], between: list[list[Summary | str]], asked: dict[str, str], few: int
 ) -> None:
     """Whatever happens to others between two pages."""
-    with patch.object(columns, "_FEW", few), patch.object(order, "_BLOCK", 4):
+    with small(few):
         index, naive = an_index(), Naive()
         for row in begin:
             take(index, naive, row)

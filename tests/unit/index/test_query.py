@@ -32,6 +32,7 @@ def test_without_parameters_the_newest_fifty() -> None:
         ({"sort": "name"}, {"sort": "name", "descending": False}),
         ({"sort": "-duration"}, {"sort": "duration", "descending": True}),
         ({"limit": "500"}, {"limit": 500}),
+        ({"offset": "80000"}, {"offset": 80_000}),
     ],
 )
 def test_parameters_are_read(given: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -63,6 +64,9 @@ def test_parameters_are_read(given: dict[str, Any], expected: dict[str, Any]) ->
         ({"limit": "501"}, "limit", "from 1 to 500"),
         ({"limit": "1e2"}, "limit", "from 1 to 500"),
         ({"limit": "٣"}, "limit", "from 1 to 500"),
+        ({"offset": "-1"}, "offset", "from 0 to 10000000"),
+        ({"offset": "10000001"}, "offset", "from 0 to 10000000"),
+        ({"offset": "0", "page_token": "x"}, "offset", "exclude each other"),
         ({"stauts": "failed"}, "stauts", "did you mean status?"),
         ({"page_token": "rubbish"}, "page_token", "next"),
         ({"page_token": "ünïcode"}, "page_token", "next"),

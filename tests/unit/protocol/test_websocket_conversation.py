@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from broker.protocol.conversation import (
     BadMessage,
     GiveCommand,
+    ListMessages,
     Ping,
     RunMessages,
     Subscribe,
+    SubscribeList,
     Unsubscribe,
     read,
     tell,
@@ -34,7 +36,10 @@ def said(frame: bytes) -> Any:
             Subscribe("r", "events", "e-1", 7),
         ),
         (b'{"op":"subscribe","run":"r","id":null,"cursor":null}', Subscribe("r")),
+        (b'{"op":"subscribe","list":"status=failed","id":7}', SubscribeList("status=failed", 7)),
+        (b'{"op":"subscribe","list":"","run":null}', SubscribeList("")),
         (b'{"op":"unsubscribe","run":"r"}', Unsubscribe("r")),
+        (b'{"op":"unsubscribe","list":""}', Unsubscribe(list="")),
         (b'{"op":"unsubscribe","id":1.5}', Unsubscribe(id=1.5)),
         (b'{"op":"command","run":"r","command":"cancel"}', GiveCommand("r", "cancel")),
         (
@@ -71,6 +76,10 @@ def test_what_can_be_said(text: bytes, action: object) -> None:
         ),
         (b'{"op":"subscribe"}', "`run`"),
         (b'{"op":"subscribe","run":7}', "$.run"),
+        (b'{"op":"subscribe","list":7}', "$.list"),
+        (b'{"op":"subscribe","list":"","run":"r"}', "not `run`"),
+        (b'{"op":"subscribe","list":"","view":"state","tail":1}', "not `view`, `tail`"),
+        (b'{"op":"subscribe","list":"","id":"' + b"x" * 65 + b'"}', "$.id"),
         (b'{"op":"subscribe","run":""}', "is empty"),
         (b'{"op":"subscribe","run":"' + b"x" * 257 + b'"}', "longer than 256"),
         (b'{"op":"subscribe","run":"\\ud800"}', ""),
@@ -81,7 +90,7 @@ def test_what_can_be_said(text: bytes, action: object) -> None:
         (b'{"op":"subscribe","run":"r","id":"' + b"x" * 65 + b'"}', "$.id"),
         (b'{"op":"subscribe","run":"r","id":' + b"1" * 65 + b"}", "$.id"),
         (b'{"op":"subscribe","run":"r","id":1e999}', ""),
-        (b'{"op":"unsubscribe"}', "`id` or the `run`"),
+        (b'{"op":"unsubscribe"}', "`id`, the `run` or the `list`"),
         (b'{"op":"ping","x":' + b"[" * 8000 + b"]" * 8000 + b"}", ""),
         (b'{"op":"ping"} {"op":"ping"}', ""),
     ],
@@ -138,6 +147,15 @@ def test_messages_of_a_run(run: str, id: str | int | float) -> None:
         messages.message("patch", b'{"a":1}', "e-1")
     )
     assert {"type": "end", **about, "data": {}} == said(messages.message("end", b"{}"))
+
+
+def test_messages_of_a_list() -> None:
+    """As of a run; no cursor leads back into a list."""
+    messages = ListMessages('q="x"', "1")
+    about = {"list": 'q="x"', "id": "1"}
+    assert {"type": "patch", **about, "data": {}} == said(messages.message("patch", b"{}"))
+    assert "cursor" not in said(messages.retry(1500))["data"]["detail"]
+    assert messages.name != RunMessages('q="x"', "1").name
 
 
 @pytest.mark.parametrize("kind", ["step.progress", "lab.sampled", "unknown"])

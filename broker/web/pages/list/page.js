@@ -68,7 +68,8 @@ function useCovered() {
   const head = useRef(/** @type {HTMLElement | null} */ (null));
   useEffect(() => {
     const observer = new ResizeObserver(() => {
-      if (head.current) covered.value = head.current.offsetHeight;
+      const { current } = head;
+      if (current) covered.value = getComputedStyle(current).position === "sticky" ? current.offsetHeight : 0;
     });
     if (head.current) observer.observe(head.current);
     return () => observer.disconnect();

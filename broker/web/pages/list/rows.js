@@ -13,6 +13,9 @@ const HELD = 4_000;
 /** What an open row is taken to have more, until it is measured. */
 const GUESSED = 220;
 
+/** Pixels from what covers the rows to what tells that they are not the newest. */
+const BELOW = 12;
+
 /** @typedef {{current: {reveal: (index: number) => void, toEnd: () => void} | null}} Handle */
 
 /**
@@ -62,7 +65,7 @@ function Pill({ shown, show }) {
   if (!shown.behind) return null;
   const { shift } = shown.view.value;
   const newer = shift > 0 && sort.value === SORTS[0];
-  return html`<button class="runs-pill primary" onClick=${show}>${newer ? list.pill.newer(shift) : list.pill.moved}</button>`;
+  return html`<button class="runs-pill primary" style=${{ top: `${covered.value + BELOW}px` }} onClick=${show}>${newer ? list.pill.newer(shift) : list.pill.moved}</button>`;
 }
 
 /**

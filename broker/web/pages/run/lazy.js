@@ -1,6 +1,6 @@
 /** A part of the page whose code is loaded when it is first shown. */
 
-import { html, useEffect, useState } from "../../vendor/preact.js";
+import { html, useLayoutEffect, useState } from "../../vendor/preact.js";
 import { common } from "../../text/common.js";
 
 /** @type {Map<() => Promise<{default: any}>, any>} */
@@ -12,7 +12,8 @@ const loaded = new Map();
 export function Lazy({ load, ...props }) {
   const [, seen] = useState(0);
   const [failed, fail] = useState(/** @type {unknown} */ (null));
-  useEffect(() => {
+  // An effect would wait until "loading" has been painted.
+  useLayoutEffect(() => {
     if (loaded.has(load)) return;
     load().then((module) => {
       loaded.set(load, module.default);

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
-from broker.answers import Answers
+from broker.metrics.answers import Answers
 
 BOUNDS = (0.001, 0.5, 1.0)
 TOLD = [

@@ -7,9 +7,14 @@ number; the gateway has one thread.
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from broker.metrics.registered import Bound
+
+_ENDPOINT: Final = "the routes of the API, each with its parameters' names, and `unknown`"
 
 
 class _Times:
@@ -39,11 +44,16 @@ class Answers(Collector):
         """Times are told in buckets up to `bounds`, in seconds, and one for what is longer."""
         self._prefix = prefix
         self._bounds = bounds
-        self.labels = {
-            f"{prefix}_http_requests": ("endpoint", "method", "code"),
-            f"{prefix}_http_request_duration_seconds": ("endpoint",),
+        self.labels: dict[str, dict[str, Bound]] = {
+            f"{prefix}_http_requests": {
+                "endpoint": _ENDPOINT,
+                "method": ("GET", "HEAD", "POST", "OPTIONS", "other"),
+                "code": "the status codes of docs/api.md; 101 is a WebSocket, 499 a client that "
+                "went before it was answered",
+            },
+            f"{prefix}_http_request_duration_seconds": {"endpoint": _ENDPOINT},
         }
-        """The labels of each metric, by its name."""
+        """The labels of each metric by its name, and what each may be."""
         self._kinds: dict[tuple[str, str, int], _Kind] = {}
         self._times: dict[str, _Times] = {}
 
@@ -67,7 +77,7 @@ class Answers(Collector):
         counts = CounterMetricFamily(
             f"{self._prefix}_http_requests",
             "Requests answered.",
-            labels=self.labels[f"{self._prefix}_http_requests"],
+            labels=("endpoint", "method", "code"),
         )
         for (endpoint, method, code), kind in self._kinds.items():
             counts.add_metric((endpoint, method, str(code)), kind.count)
@@ -75,7 +85,7 @@ class Answers(Collector):
         spent = HistogramMetricFamily(
             f"{self._prefix}_http_request_duration_seconds",
             "Time from a request to its answer.",
-            labels=self.labels[f"{self._prefix}_http_request_duration_seconds"],
+            labels=("endpoint",),
         )
         ends = [*map(str, self._bounds), "+Inf"]
         for endpoint, times in self._times.items():

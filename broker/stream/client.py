@@ -1,0 +1,88 @@
+"""nats-py's client, with a short way for messages and a longer breath.
+
+The one place that leans on nats-py's internals; `tests/stream/test_connection.py` pins what it
+needs.
+"""
+
+from collections.abc import Callable
+
+from nats.aio.client import Client
+from nats.aio.subscription import Subscription
+from nats.errors import ConnectionClosedError, Error
+from nats.protocol.parser import PERMISSIONS_ERR
+
+__all__ = ["PERMISSIONS_ERR", "Handler", "RawClient"]
+
+Handler = Callable[[bytes, bytes, bytes, bytes | None], None]
+"""Called with subject, reply, payload and raw headers (None without). Must not raise."""
+
+
+class RawClient(Client):
+    """nats-py's client with a short way for messages of our own subscriptions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.handlers: dict[int, Handler] = {}
+
+    async def _process_msg(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None
+    ) -> None:
+        handler = self.handlers.get(sid)
+        if handler is None:
+            await super()._process_msg(sid, subject, reply, data, headers or b"")
+        else:
+            handler(subject, reply, data, headers)
+
+    async def listen(self, subject: str, handler: Handler) -> int:
+        """Subscribe; the subscription survives reconnects like nats-py's own."""
+        if self.is_closed:
+            raise ConnectionClosedError
+        self._sid += 1
+        sid: int = self._sid
+        subscription = Subscription(self, sid, subject)
+        self._subs[sid] = subscription
+        self.handlers[sid] = handler
+        await self._send_subscribe(subscription)
+        return sid
+
+    async def _process_err(self, err_msg: str) -> None:
+        """What the server says about one message, or before it ends the connection.
+
+        nats-py would then give the connection up for good. A server that is asked again may take
+        it: the user is known once more, or there are fewer connections.
+        """
+        if PERMISSIONS_ERR in err_msg:
+            await super()._process_err(err_msg)
+        else:
+            error = Error(f"nats: {err_msg}")
+            await self._error_cb(error)
+            await self._process_op_err(error)
+
+    def pause(self, seconds: float) -> None:
+        """Wait so long before a server is tried again."""
+        self.options["reconnect_time_wait"] = seconds
+
+    async def unlisten(self, sid: int) -> None:
+        self.handlers.pop(sid, None)
+        if self._subs.pop(sid, None) is not None and self.is_connected:
+            await self._send_unsubscribe(sid)
+
+    async def close(self) -> None:
+        """Close; what was not sent while the connection was lost cannot be any more."""
+        if not self.is_connected:
+            self.forget_unsent()
+        await super().close()
+
+    def forget_unsent(self) -> None:
+        """Drop what was not written before the connection was lost.
+
+        nats-py would write it after the reconnect, ahead of the lost messages before it that
+        their publisher sends again.
+        """
+        self._pending = []
+        self._pending_data_size = 0
+
+    async def send(self, commands: bytes) -> None:
+        """Send protocol lines as they are, in one piece."""
+        await self._send_command(commands)
+        await self._flush_pending()
