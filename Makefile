@@ -16,7 +16,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # two pips must not write to one environment
 .SUFFIXES:
-.PHONY: help demo test test-web check check-k8s check-lock check-web bench bench-smoke bench-peers \
+.PHONY: help demo test test-web check check-k8s check-lock check-web bench bench-smoke bench-peers chaos \
 	dashboards format golden image lock pictures sbom schemas screenshots web clean
 
 help:  ## Show this list
@@ -52,6 +52,9 @@ check-k8s: $(VENV)/.dev  ## Render k8s/ and check it, without a cluster
 check-web: $(VENV)/.web
 	cd tools/web && $(NODE) npx --no-install tsc --project tsconfig.json
 	cd tools/web && $(NODE) node build.mjs --check
+
+chaos: $(VENV)/.dev  ## Kill, freeze and drain a cluster and its gateways for ten minutes (ARGS='--seed 7')
+	$(BIN)/python -m tests.cluster $(ARGS)
 
 bench: $(VENV)/.dev  ## Run every benchmark
 	$(BIN)/python -m bench all

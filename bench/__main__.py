@@ -20,6 +20,7 @@ from bench.scenarios import (
     logs,
     many_runs,
     metrics_cost,
+    pages,
     poll,
     projector,
     replay,
@@ -53,6 +54,7 @@ SCENARIOS: dict[str, Scenario] = {
     "storm": storm.measure,
     "metrics-cost": metrics_cost.measure,
     "dashboard": dashboard.measure,
+    "dashboard-pages": pages.measure,
 }
 
 

@@ -1,145 +1,147 @@
-"""`dashboard`: a run's page in Chromium while 200 events a second arrive for the run.
+"""`dashboard`: a run's page in Chromium while 200 events a second arrive for the run on screen, and
+somebody scrolls in it.
 
-Told by the browser itself: how long its main thread was ever taken by one task (a trace), and what
-its memory grows by once everything has been seen (the heap after a collection, every tenth of the
-time; the middle of the measurement beside its end).
+Told by the browser itself: how long its main thread was ever taken by one task (a trace of the
+whole time), and what page and worker hold in memory after a collection, when a fifth of the time
+has passed and at the end. In between the browser collects as it likes, and that counts as a task.
+At the end the run is completed: the time until the page says so shows that it had kept up.
 """
 
 import asyncio
 import json
-import shutil
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, Final
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, NamedTuple
 
-from playwright.async_api import CDPSession, Page, async_playwright
+from playwright.async_api import Page
 
+from bench.browser import SIZE, Held, Trace, chromium, held, traced
 from bench.harness import Figure, quantile
 from bench.processes import Server, gateway
 from broker.stream.connection import Connection
 
 RATE: Final = 200
-STEPS: Final = 200
 SECONDS: Final = 300.0
 SUBJECT: Final = "progress.default.watched"
-TABS: Final = ("steps", "timeline", "events")
+TOGETHER: Final = 20
+"""Steps that run at a time."""
+LEAST: Final = 20
+"""Events of a step, at least."""
+PLANNED: Final = 1_000
+"""Steps that one event plans."""
+PATIENCE: Final = 60_000.0
+"""Milliseconds for a page to say that its run has ended."""
+GROWTH: Final = 0.5
+"""MB that the heap may grow by in four minutes: what a collection leaves differs by as much."""
+
+
+class Case(NamedTuple):
+    """What is looked at."""
+
+    tab: str
+    steps: int
+
+    def __str__(self) -> str:
+        return f"{self.tab}, {self.steps:,} steps"
+
+
+CASES: Final = (
+    Case("steps", 200),
+    Case("steps", 5_000),
+    Case("timeline", 5_000),
+    Case("events", 200),
+)
 
 
 async def measure(smoke: bool) -> list[Figure]:
-    seconds = 4.0 if smoke else SECONDS
-    figures = []
-    for tab in TABS[:1] if smoke else TABS:
+    seconds = 3.0 if smoke else SECONDS
+    figures: list[Figure] = []
+    for case in CASES[1:2] if smoke else CASES:
         async with gateway() as server:
-            figures += await _watched(server, tab, seconds)
+            figures += await _watched(server, case, seconds)
     return figures
 
 
-async def _watched(server: Server, tab: str, seconds: float) -> list[Figure]:
-    """Figures of one part of the page."""
-    async with Connection.connect(server.nats_url, name="bench") as nats:
-        plan = [{"step": f"s{n}", "name": f"Step {n}", "index": n} for n in range(STEPS)]
-        started = {"type": "run.started", "pipeline": "bench", "plan": plan}
-        await nats.request(SUBJECT, json.dumps(started).encode())
-        async with _page(f"http://{server.host}:{server.port}/runs/watched?tab={tab}") as page:
-            await page.get_by_role("tabpanel").wait_for()
-            browser = await page.context.new_cdp_session(page)
-            traced = _Trace(browser)
-            await traced.begin()
+async def _watched(server: Server, case: Case, seconds: float) -> list[Figure]:
+    async with Connection.connect(server.nats_url, name="bench") as nats, chromium() as browser:
+        for event in _planned(case.steps):
+            await nats.request(SUBJECT, json.dumps(event).encode())
+        page = await browser.new_page(viewport=SIZE)
+        await page.goto(f"http://{server.host}:{server.port}/runs/watched?tab={case.tab}")
+        await page.get_by_role("tabpanel").wait_for()
+        async with traced(browser) as trace:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(_publish(nats, seconds))
-                heap = await _heap(browser, seconds)
-            tasks_ms = await traced.end()
-            counted = await page.evaluate("document.getElementsByTagName('*').length")
-    middle, last = heap[len(heap) // 2], heap[-1]
-    return [
-        Figure(f"{tab}: longest task", max(tasks_ms), "ms", "<=", 100),
-        Figure(f"{tab}: tasks, p99.9", quantile(tasks_ms, 0.999), "ms"),
-        Figure(f"{tab}: main thread busy", sum(tasks_ms) / seconds / 10, "%"),
-        Figure(f"{tab}: heap in the middle", middle / 1e6, "MB"),
-        Figure(f"{tab}: heap at the end", last / 1e6, "MB"),
-        Figure(f"{tab}: elements of the page", counted, ""),
-    ]
+                tasks.create_task(_publish(nats, case.steps, seconds))
+                tasks.create_task(_scroll(page, seconds))
+                await asyncio.sleep(seconds / 5)
+                before = await held(page)
+            after = await held(page)
+            began = time.monotonic()
+            await nats.request(SUBJECT, b'{"type":"run.completed"}')
+            status = page.locator(".run-status", has_text="Completed")
+            await status.wait_for(timeout=PATIENCE)
+            late = (time.monotonic() - began) * 1000
+        count = await page.evaluate("document.getElementsByTagName('*').length")
+    return list(_figures(case, trace, (before, after), seconds, late, count))
 
 
-@asynccontextmanager
-async def _page(url: str) -> AsyncIterator[Page]:
-    """The page in a browser of its own."""
-    path = shutil.which("chromium-headless-shell") or shutil.which("chromium")
-    if path is None:
-        raise RuntimeError("Chromium is not installed: run tools/apt-test.sh as root")
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        try:
-            page = await chromium.new_page(viewport={"width": 1440, "height": 900})
-            await page.goto(url)
-            yield page
-        finally:
-            await chromium.close()
+def _figures(
+    case: Case, trace: Trace, memory: tuple[Held, Held], seconds: float, late: float, count: int
+) -> Iterable[Figure]:
+    before, after = memory
+    grown = (after.page - before.page) / 1e6
+    flat = None if case.tab == "events" else GROWTH  # that tab keeps 50,000 events, and says so
+    yield Figure(f"{case}: longest task", trace.longest, "ms", "<=", 100)
+    yield Figure(f"{case}: most processor time of a task", trace.hardest, "ms", "<=", 100)
+    yield Figure(f"{case}: p99.9", quantile([task.wall for task in trace.tasks], 0.999), "ms")
+    yield Figure(f"{case}: main thread busy", trace.busy(seconds), "%")
+    yield Figure(f"{case}: last event to page", late, "ms", "<=", 1_000)
+    yield Figure(f"{case}: heap", after.page / 1e6, "MB")
+    yield Figure(f"{case}: heap grown", grown, "MB", "<=", flat)
+    yield Figure(f"{case}: worker's heap", after.worker / 1e6, "MB")
+    yield Figure(
+        f"{case}: worker's heap grown", (after.worker - before.worker) / 1e6, "MB", "<=", GROWTH
+    )
+    yield Figure(f"{case}: detached nodes", after.detached, "", "<=", 0)
+    yield Figure(f"{case}: listeners grown", after.listeners - before.listeners, "", "<=", 50)
+    yield Figure(f"{case}: elements of the page", count, "", "<=", 2_000)
 
 
-async def _publish(nats: Connection, seconds: float) -> None:
-    """Send what a run tells, evenly: its steps one after another, each by hundredths."""
+def _planned(steps: int) -> Iterator[dict[str, Any]]:
+    yield {"type": "run.started", "pipeline": "bench"}
+    for begin in range(0, steps, PLANNED):
+        some = range(begin, min(steps, begin + PLANNED))
+        plan = [{"step": f"s{n}", "name": f"Step {n}", "index": n} for n in some]
+        yield {"type": "run.queued", "plan": plan}
+
+
+async def _publish(nats: Connection, steps: int, seconds: float) -> None:
+    """Send what a run tells, evenly: some steps at a time, each a part of its work at each event."""
+    count = int(seconds * RATE)
+    parts = max(LEAST, count // steps)
     began = time.monotonic()
-    for n in range(int(seconds * RATE)):
-        step, part = divmod(n, 100)
-        name = f"s{step % STEPS}"
-        event = {"type": "step.progress", "step": name, "current": part + 1, "total": 100}
+    for n in range(count):
+        row, at = divmod(n, TOGETHER * parts)
+        part, one = divmod(at, TOGETHER)
+        step = f"s{row * TOGETHER + one}"
+        event: dict[str, Any] = {"type": "step.progress", "step": step}
+        event |= {"current": part, "total": parts, "message": f"part {part} of {parts}"}
         if part == 0:
-            event = {"type": "step.started", "step": name}
-        if part == 99:
-            event = {"type": "step.completed", "step": name}
+            event = {"type": "step.started", "step": step}
+        elif part == parts - 1:
+            event = {"type": "step.completed", "step": step}
         await nats.publish(SUBJECT, json.dumps(event).encode())
         await asyncio.sleep(max(0.0, began + n / RATE - time.monotonic()))
 
 
-async def _heap(browser: CDPSession, seconds: float) -> list[float]:
-    """Bytes that the page's scripts hold, after a collection, at even times until the end."""
-    told = []
-    for _ in range(10):
-        await asyncio.sleep(seconds / 10)
-        await browser.send("HeapProfiler.collectGarbage")
-        told.append((await browser.send("Runtime.getHeapUsage"))["usedSize"])
-    return told
-
-
-class _Trace:
-    """How long each task of the page's main thread took, by the browser's own tracing."""
-
-    def __init__(self, browser: CDPSession) -> None:
-        self._browser = browser
-        self._events: list[dict[str, Any]] = []
-        self._complete = asyncio.Event()
-
-    async def begin(self) -> None:
-        """Trace from now on."""
-        self._browser.on("Tracing.dataCollected", lambda told: self._events.extend(told["value"]))
-        self._browser.on("Tracing.tracingComplete", lambda told: self._complete.set())
-        wanted = {"includedCategories": ["toplevel", "__metadata"], "excludedCategories": ["*"]}
-        await self._browser.send("Tracing.start", {"traceConfig": wanted})
-
-    async def end(self) -> list[float]:
-        """Milliseconds of every task, those of collections that we asked for left out."""
-        await self._browser.send("Tracing.end")
-        await self._complete.wait()
-        mains = {
-            (event["pid"], event["tid"])
-            for event in self._events
-            if event.get("name") == "thread_name" and event["args"]["name"] == "CrRendererMain"
-        }
-        return [
-            event["dur"] / 1e3
-            for event in self._events
-            if event.get("name", "").endswith("RunTask")
-            and event.get("ph") == "X"
-            and (event["pid"], event["tid"]) in mains
-            and not _asked_for(event)
-        ]
-
-
-def _asked_for(event: dict[str, Any]) -> bool:
-    """Whether a task carried out a command of ours, such as a collection."""
-    source = json.dumps(event.get("args", {}))
-    return "devtools" in source.lower() or "inspector" in source.lower()
+async def _scroll(page: Page, seconds: float) -> None:
+    """Scroll down and up again, as who looks for something does."""
+    await page.mouse.move(SIZE["width"] / 2, SIZE["height"] - 150)
+    until = time.monotonic() + seconds
+    down = True
+    while time.monotonic() < until:
+        for _ in range(5):
+            await page.mouse.wheel(0, 400 if down else -400)
+            await asyncio.sleep(0.1)  # as fast as a hand turns
+        down = not down
+        await asyncio.sleep(1.0)

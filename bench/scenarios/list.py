@@ -57,9 +57,9 @@ async def measure(smoke: bool) -> list[Figure]:
         async with gateway(nats_url=url) as server:
             empty = server.cost().memory
         async with Connection.connect(url, name="bench") as connection:
-            await _store(connection, chance, count)
+            await store(connection, chance, count)
             async with gateway(nats_url=url) as server, Client.connected(server) as client:
-                build = await _built(client)
+                build = await built(client)
                 rows = (server.cost().memory - empty) / 1e6
                 filters = [
                     Figure(f"by {name}, {which}", value, "ms", "<=", 5 if which == "p50" else None)
@@ -93,7 +93,7 @@ async def _timed(client: Client, queries: Sequence[Asked]) -> list[float]:
     return taken
 
 
-async def _built(client: Client) -> float:
+async def built(client: Client) -> float:
     """Seconds that the gateway took to index what is stored."""
     while True:
         text = (await client.get("/metrics")).decode()
@@ -125,7 +125,8 @@ def _words(chance: random.Random, count: int) -> list[str]:
     return words[:count]
 
 
-async def _store(connection: Connection, chance: random.Random, count: int) -> None:
+async def store(connection: Connection, chance: random.Random, count: int) -> None:
+    """Store the checkpoints of so many runs, without their events."""
     epoch = epoch_of(await ensure(connection, StreamSettings()))
     for begin in range(0, count, 1_000):
         rows = [_row(chance, epoch, n, count) for n in range(begin, min(count, begin + 1_000))]

@@ -20,6 +20,7 @@ from broker.errors import (
     MomentNotFound,
     StoryNotKept,
 )
+from broker.gateway.rounds import Rounds
 from broker.metrics import Metrics
 from broker.model.bounds import Bounds
 from broker.model.cursor import Cursor
@@ -37,6 +38,8 @@ MAX_AGE: Final = 60
 BYTES_MOST: Final = 32 * 1024 * 1024
 READS: Final = 4
 """Runs that are read again at a time."""
+AT_ONCE: Final = 128
+"""Records that are folded before others have their turn."""
 
 _DIGITS: Final = len(str(LARGEST))
 
@@ -72,6 +75,8 @@ class Attempts:
         self._kept: OrderedDict[_Place, Past] = OrderedDict()
         self._size = 0
         self._reads = asyncio.Semaphore(READS)
+        self.turns = Rounds(1)
+        """Who folds: of all that read a run again, one in a round of the loop."""
 
     async def past(self, key: RunKey, attempt: int, state: RunState) -> Past:
         """An attempt of a run that is at a later one by now, as `state` tells.
@@ -121,7 +126,10 @@ class Attempts:
         fold = Fold(initial(key.tenant, key.run), self._bounds)
         async for page in self._runs.read(key, 0):
             end = ends(page)
-            fold.extend(page[:end])
+            wanted = page[:end]
+            for begin in range(0, len(wanted), AT_ONCE):
+                await self.turns.turn()
+                fold.extend(wanted[begin : begin + AT_ONCE])
             if end is not None:
                 break
         return fold.state

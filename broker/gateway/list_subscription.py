@@ -1,12 +1,17 @@
 """A list of runs on a WebSocket."""
 
+from typing import Final
 from urllib.parse import parse_qsl
 
+from broker.errors import InvalidParameter
 from broker.gateway.socket import Socket
 from broker.gateway.subscription import Subscription
 from broker.protocol.conversation import ListMessages, SubscribeList, Unsubscribe
 from broker.protocol.sse import Framing
 from broker.runs.query import Query, parse
+
+LONGEST: Final = 4096
+"""Characters of a list: they stand in each message about it, twice where they are the id."""
 
 
 class ListSubscription(Subscription):
@@ -28,6 +33,8 @@ class ListSubscription(Subscription):
 
     def query(self) -> Query:
         """What the list is asked for. Raises InvalidParameter."""
+        if len(self.list) > LONGEST:
+            raise InvalidParameter("list", f"is longer than {LONGEST} characters")
         # What is no UTF-8 becomes what the query refuses.
         given = parse_qsl(self.list, keep_blank_values=True, errors="surrogateescape")
         return parse(given)

@@ -36,7 +36,11 @@ async def listing(request: web.Request) -> web.StreamResponse:
         body["next"] = page.next
     encoded = _encode(body | {"counts": page.counts})
     tag = f'"{hashlib.blake2b(encoded, digest_size=12).hexdigest()}"'
-    headers = {"ETag": tag, "Cache-Control": f"max-age={request.app[OPTIONS].snapshot_ttl}"}
+    headers = {
+        "ETag": tag,
+        "Cache-Control": f"max-age={request.app[OPTIONS].snapshot_ttl}",
+        "Vary": "Accept",  # no cache may give a page to who wants the list live
+    }
     if has_tag(request.headers.get("If-None-Match"), tag):
         return web.Response(status=304, headers=headers)
     return web.Response(body=encoded, content_type=JSON, headers=headers)

@@ -131,8 +131,7 @@ async def _all(
     lines = _between(source, key, asked.chosen, after, end)
     response = web.StreamResponse(headers={**_HEADERS, **headers})
     await response.prepare(request)
-    if request.method != "HEAD":
-        await write_parts(request, response, (b"".join(map(shown, ls)) async for ls in lines))
+    await write_parts(request, response, (b"".join(map(shown, ls)) async for ls in lines))
     await response.write_eof()
     return response
 

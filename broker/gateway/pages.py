@@ -99,7 +99,7 @@ class Pages:
     def missing(self, request: web.Request) -> web.Response | None:
         """What a person sees where nothing is; None for who is no browser, or asks for data."""
         wants_page = any("text/html" in line for line in request.headers.getall("Accept", []))
-        looked_for_data = request.path.startswith(("/v1", "/api/", "/assets/"))
+        looked_for_data = f"{request.path}/".startswith(("/v1/", "/api/", "/assets/"))
         if not self._documents or not wants_page or looked_for_data:
             return None
         return self.page(request, status=404) if request.method in ("GET", "HEAD") else None
@@ -170,6 +170,6 @@ def takes_gzip(accepted: Iterable[str]) -> bool:
     named: dict[str, bool] = {}
     for part in ",".join(accepted).split(","):
         coding, _, weight = part.partition(";")
-        refused = re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", weight) is not None
+        refused = re.fullmatch(r"\s*[qQ]\s*=\s*0(\.0*)?\s*", weight) is not None
         named[coding.strip().lower()] = not refused
     return named.get("gzip", named.get("*", False))

@@ -19,8 +19,11 @@ async def write_parts(
     """Write all parts of a response that has begun.
 
     The status is sent: where they break off, or the client takes no byte for `stall_timeout`
-    seconds, only a cut tells it that this is not all. Raises ConnectionError then.
+    seconds, only a cut tells it that this is not all. Raises ConnectionError then. Who asks for the
+    head alone gets none: the bytes would be taken for the next answer.
     """
+    if request.method == "HEAD":
+        return
     metrics, why = request.app[METRICS], "error"
     metrics.connections.labels("download").inc()
     try:

@@ -104,14 +104,17 @@ class Subscribing(Turns[Socket, Subscription]):
 
     async def _join_list(self, subscription: ListSubscription) -> None:
         """Let a subscription join its list. To ask for it takes milliseconds: one in a round."""
-        query = subscription.query()
-        self._admit(subscription.socket.client)
+        socket = subscription.socket
+        self._admit(socket.client)
         await self._rounds_of_lists.turn()
-        await subscription.socket.drained()
+        query = subscription.query()
+        await socket.drained()
         if subscription.wanted:
             watched, messages = self._lists.watched(query), subscription.messages
             hello = messages.message("hello", b'{"resumed":false}')
-            watched.join(self._client(subscription, "list"), messages, hello)
+            client = self._client(subscription, "list")
+            watched.join(client, messages, hello)
+            self._hold_too(client, socket)
 
     async def _joined(self, subscription: RunSubscription) -> bool:
         """Let a subscription join its run; False if the run was closed meanwhile."""
@@ -155,6 +158,7 @@ class Subscribing(Turns[Socket, Subscription]):
         joining.hub.join(
             client, joining.view, messages, joining.begin, beginning(messages, joining, cursor)
         )
+        self._hold_too(client, subscription.socket)
         return True
 
     def _join(
@@ -175,6 +179,13 @@ class Subscribing(Turns[Socket, Subscription]):
         client = self._client(subscription, view.name)
         subscription.cursor = None
         hub.join(client, view, messages, begin, hello)
+        self._hold_too(client, subscription.socket)
+
+    def _hold_too(self, client: Subscriber, socket: Socket) -> None:
+        """Hold a client that joined while what it watches wrote to others of a socket, and so
+        filled it: the socket says so once, to those that it serves by then."""
+        if socket.held:
+            client.hold(self._timing.now())
 
     def _client(self, subscription: Subscription, view: str) -> Subscriber:
         client = Subscriber(subscription, now=self._timing.now(), expires_at=math.inf)

@@ -48,7 +48,9 @@ class WatchedList:
         self._versions: dict[str, int] = {}
         self._shown: dict[str, Any] = {}
         self._snapshots: dict[str, bytes] = {}
-        """The framed snapshot by framing, until the next change."""
+        """The framed snapshot by framing, until the next change, or nobody is left to share it."""
+        self._encoded: bytes | None = None
+        """What they frame."""
 
     @property
     def clients(self) -> list[Subscriber]:
@@ -79,6 +81,7 @@ class WatchedList:
         self._shown = shown
         self._changes += 1
         self._snapshots.clear()
+        self._encoded = None
         self.changed_at = now
         encoded = _encode(patch) if self._fans else b""
         for fan in self._fans.values():
@@ -100,7 +103,9 @@ class WatchedList:
     def _snapshot(self, framing: Framing) -> bytes:
         framed = self._snapshots.get(framing.name)
         if framed is None:
-            framed = framing.message("snapshot", _encode(self._shown))
+            if self._encoded is None:
+                self._encoded = _encode(self._shown)
+            framed = framing.message("snapshot", self._encoded)
             self._deliveries.encoded("list_snapshot", len(framed))
             self._snapshots[framing.name] = framed
         return framed
@@ -131,6 +136,7 @@ class WatchedList:
         fan.remove(client)
         if not len(fan):
             del self._fans[fan.framing.name]
+            self._snapshots.pop(fan.framing.name, None)
 
     def beat(self, now: float, pause: float) -> None:
         """Let clients that were told nothing for a while know that the stream is alive."""

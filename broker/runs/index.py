@@ -131,6 +131,7 @@ class Index:
         if columns is self._columns:
             self.built = True
             self._metrics.index_built.set(1)
+            self._tell([])  # who could not ask meanwhile asks now
 
     def _tell(self, changed: list[Summary]) -> None:
         self.version += 1

@@ -15,9 +15,9 @@ from broker.model.cursor import Cursor
 from broker.model.subjects import RunKey
 from broker.model.summary import Summary, decode_summary, encode_summary
 from broker.stream.connection import Connection
+from broker.stream.direct import PATIENCE
 from broker.stream.headers import SEQUENCE, number, status
 from broker.stream.publish import Message, publish
-from broker.stream.replay import PATIENCE
 from broker.stream.topology import CHECKPOINTS
 
 log = logging.getLogger(__name__)

@@ -4,8 +4,8 @@ from datetime import timedelta
 from typing import Final
 
 from broker.stream.connection import Connection
+from broker.stream.direct import direct_get
 from broker.stream.headers import SEQUENCE, moment, number
-from broker.stream.replay import direct_get
 from broker.stream.topology import PROGRESS
 
 _ALL: Final = "progress.>"

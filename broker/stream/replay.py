@@ -4,9 +4,7 @@ No consumer is made. Large reads hold a lock in the server that writers need, so
 connection of their own, in pages (ADR-31 of nats-architecture-and-design).
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Container, Sequence
-from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -16,8 +14,9 @@ import msgspec
 from broker.errors import InvalidName, StreamUnavailable
 from broker.model.record import Record
 from broker.model.subjects import RunKey, run_of
-from broker.stream.connection import REQUEST_TIMEOUT, Connection
-from broker.stream.headers import SEQUENCE, moment, number, status
+from broker.stream.connection import Connection
+from broker.stream.direct import direct_get
+from broker.stream.headers import SEQUENCE, moment, number
 from broker.stream.topology import MAX_EVENT, MIB, PROGRESS, api
 
 PAGE: Final = 2048
@@ -25,10 +24,6 @@ PAGE_BYTES: Final = 8 * MIB
 MOST_SUBJECTS: Final = 1024
 """What one `multi_last` request may match (nats-server answers 413 beyond)."""
 
-PATIENCE: Final = (1.0, 1.0, 3.0)
-"""Seconds that each request of a read has for the beginning of its answer."""
-
-_DONE: Final = (204, 404)
 _NONE: Final = 404
 _LEADER: Final = 2.0
 """Seconds that the leader of a stream has; while one is elected nobody answers in its place."""
@@ -164,73 +159,6 @@ async def page_since(
         "max_bytes": PAGE_BYTES,
     }
     return _records(await direct_get(connection, stream, request))
-
-
-async def direct_get(
-    connection: Connection, stream: str, request: dict[str, Any]
-) -> list[tuple[bytes, bytes]]:
-    """Headers and payload of what answers a direct get, up to the server's word that this is all.
-
-    Asked again where nothing comes: in a cluster the one that was asked may be frozen, and another
-    one answers the next time. Raises StreamUnavailable.
-    """
-    begun = asyncio.Event()
-    readings: list[_Reading] = []
-    subject, payload = f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(request)
-    try:
-        for patience in PATIENCE:
-            readings.append(_Reading(connection, stream, begun))
-            await connection.publish(subject, payload, reply=readings[-1].reply)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(patience):
-                    await begun.wait()
-                break
-        else:
-            raise StreamUnavailable(f"read {stream}", f"no answer in {sum(PATIENCE):g} s")
-        return await next(reading for reading in readings if reading.begun).rest()
-    finally:
-        for reading in readings:
-            reading.forget()
-
-
-class _Reading:
-    """One request of a direct get, and what has come of it."""
-
-    def __init__(self, connection: Connection, stream: str, begun: asyncio.Event) -> None:
-        self.begun = False
-        self._stream = stream
-        self._any = begun
-        self._found: list[tuple[bytes, bytes]] = []
-        self._finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.reply, self.forget = connection.expect(self._take)
-
-    def _take(self, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
-        self.begun = True
-        self._any.set()
-        headers = headers or b"NATS/1.0\r\n\r\n"
-        code = 0 if data else status(headers)
-        if not code:
-            self._found.append((headers, data))
-        elif not self._finished.done():
-            if code not in _DONE:
-                text = headers[9 : headers.index(b"\r\n")].decode(errors="replace")
-                self._finished.set_exception(StreamUnavailable(f"read {self._stream}", text))
-                # Another reading may be the one that counts, and then nobody hears of this.
-                self._finished.exception()
-            else:
-                self._finished.set_result(None)
-
-    async def rest(self) -> list[tuple[bytes, bytes]]:
-        """All of it, as long as it goes on."""
-        progress = -1
-        while not self._finished.done():
-            if len(self._found) == progress:
-                silence = f"no answer in {REQUEST_TIMEOUT:g} s"
-                raise StreamUnavailable(f"read {self._stream}", silence)
-            progress = len(self._found)
-            await asyncio.wait([self._finished], timeout=REQUEST_TIMEOUT)
-        self._finished.result()
-        return self._found
 
 
 def _records(found: Sequence[tuple[bytes, bytes]]) -> list[Record]:

@@ -31,6 +31,11 @@ class States:
         self._watch: Watch | None = None
         """None until there is a state."""
 
+    @property
+    def events(self) -> int:
+        """How many it has told of."""
+        return self._fold.state.events
+
     def line(self, record: Record) -> bytes:
         """The line of the next record, with its end; empty where that is no event."""
         event = self._fold.add_record(record)

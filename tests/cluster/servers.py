@@ -10,7 +10,7 @@ from typing import Any
 
 from broker.errors import StreamUnavailable
 from broker.stream.connection import Connection
-from broker.stream.replay import direct_get
+from broker.stream.direct import direct_get
 from broker.stream.topology import PROGRESS, api
 from tests.cluster.processes import Program, answers_well, steady_ports
 from tests.deploy.servers import DEPLOY, environment, nats_server, password_of

@@ -20,6 +20,8 @@ class Spoiler:
         self.url = ""
         self.spoilt = 0
         """Requests that the fault answered."""
+        self.rewrite: Callable[[str], str] = str
+        """What becomes of a message that the gateway sends on a socket."""
         self._gateway = gateway
         self._session = session
         self._fault: Fault | None = None
@@ -73,7 +75,7 @@ class Spoiler:
 
             async def down() -> None:
                 async for message in there:
-                    await here.send_str(message.data)
+                    await here.send_str(self.rewrite(message.data))
                 await here.close(code=there.close_code or 1006)
 
             passing = asyncio.create_task(down())

@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.gateway.runs import completed, long_run, short_run, started
 from tests.gateway.serving import Broker, broker
-from tests.sse import Answer, path, watch
+from tests.sse import Answer, Wire, path, watch
 
 
 async def page(b: Broker, query: str = "") -> Any:
@@ -140,3 +142,24 @@ async def test_a_view_that_is_none_is_refused_by_name(tmp_path: Path) -> None:
         answer = await b.get(path("r1", "/events?view=stat"))
         assert 422 == answer.status
         assert "view='stat' is unknown: it is one of state, events" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("target", "accept"),
+    [
+        ("/events", "application/x-ndjson"),
+        ("/events?view=state", "application/x-ndjson"),
+        ("/logs", "application/x-ndjson"),
+        ("/logs?download", "text/plain"),
+    ],
+)
+async def test_who_asks_for_the_head_gets_no_body(tmp_path: Path, target: str, accept: str) -> None:
+    """It would be taken for the next answer on the connection."""
+    async with broker(tmp_path) as b, Wire.connect(b.url) as wire:
+        await b.publish("r1", *long_run(3))
+        await b.post(path("r1", "/events"), {"type": "log.appended", "text": "a line"})
+        await wire.send("HEAD", path("r1", target), {"Accept": accept})
+        await wire.send("GET", "/healthz")
+        head = await wire.answer("HEAD")
+        assert (200, True) == (head.status, head.headers["content-type"].startswith(accept))
+        assert 200 == (await wire.answer()).status

@@ -159,9 +159,10 @@ async def test_a_page_that_did_not_change_is_not_sent_again(tmp_path: Path) -> N
         await put(b, summary("a", 1))
         answer = await b.get("/v1/runs")
         tag = answer.headers["etag"]
-        assert "max-age=1" == answer.headers["cache-control"]
+        assert ("max-age=1", "Accept") == (answer.headers["cache-control"], answer.headers["vary"])
         again = await b.get("/v1/runs", headers={"If-None-Match": tag})
         assert (304, b"", tag) == (again.status, again.body, again.headers["etag"])
+        assert "Accept" == again.headers["vary"]
         await put(b, summary("a", 2))
         changed = await b.get("/v1/runs", headers={"If-None-Match": tag})
         assert 200 == changed.status

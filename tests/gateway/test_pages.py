@@ -152,7 +152,15 @@ async def test_where_nothing_is(tmp_path: Path, folder: Path) -> None:
         assert b"/core/app.js" in page.body
         assert is_problem(await b.get("/nowhere"), 404, "not-found")
         assert is_problem(await b.get("/nowhere", headers={"Accept": "*/*"}), 404, "not-found")
-        for target in ("/v1/nothing", "/v1/runs/nobody", "/assets/x/y.js"):
+        assert 404 == (await b.get("/v10", headers=BROWSER)).status
+        for target in (
+            "/v1",
+            "/v1/nothing",
+            "/v1/runs/nobody",
+            "/api",
+            "/assets",
+            "/assets/x/y.js",
+        ):
             assert 404 == (answer := await b.get(target, headers=BROWSER)).status
             assert "application/problem+json" in answer.headers["content-type"]
         assert 405 == (await b.get("/v1/events", headers=BROWSER)).status
@@ -193,6 +201,7 @@ def test_the_packaged_dashboard() -> None:
         (["*"], True),
         (["*;q=0, gzip"], True),
         (["gzip;q=0, *"], False),
+        (["gzip; Q=0.000"], False),
         (["identity", "xgzip", ""], False),
     ],
 )

@@ -137,6 +137,17 @@ async def test_a_story_whose_beginning_has_expired_is_not_told_in_part(tmp_path:
         assert len(seqs) - 1 == len(left.body.splitlines())
 
 
+async def test_what_is_no_event_does_not_stand_for_one_that_has_expired(tmp_path: Path) -> None:
+    """As many are stored as the run has had events; the story is cut, not ended."""
+    async with broker(tmp_path) as b, Wire.connect(b.url) as wire:
+        seqs = await b.publish("r1", *short_run(), b"rubbish")
+        await b.snapshot("r1")
+        await api(b.nats.connection, f"STREAM.PURGE.{PROGRESS}", {"seq": seqs[1]})
+        await wire.send("GET", path("r1", "/events?view=state"), NDJSON)
+        assert 200 == (await wire.answer()).status
+        assert not wire.complete
+
+
 async def test_a_long_story_lets_others_have_their_turn(tmp_path: Path) -> None:
     """Ten thousand events of five thousand steps: it waits for who reads it, and nobody for it."""
     plan = [{"step": f"s{n}"} for n in range(5_000)]
@@ -168,3 +179,20 @@ async def test_a_long_story_lets_others_have_their_turn(tmp_path: Path) -> None:
             assert await others > 10
             lines = (text + rest).splitlines()
             assert (10_001, last) == (len(lines), json.loads(lines[-1])["cursor"])
+
+
+async def test_an_event_that_takes_long_is_alone_in_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To begin a run of thousands of steps again does: then every other is served before the next
+    such event. However it is cut, the story is the same."""
+    async with broker(tmp_path) as b:
+        await b.publish("r1", *[b"rubbish"] * 3, *a_run_that_was_tried_twice())
+        lines = await story(b)
+        monkeypatch.setattr("broker.gateway.states.AT_ONCE", 0.0)
+        assert lines == await story(b)
+        async with Wire.connect(b.url) as wire:
+            await wire.send("GET", path("r1", "/events?view=state"), NDJSON)
+            _, headers = await wire.head()
+            pieces = [piece async for piece in wire.pieces(headers)]
+        assert [json.loads(piece) for piece in pieces] == lines

@@ -20,12 +20,12 @@ class Sky:
     def __init__(self) -> None:
         self.now = 0.0
         self.flight = Flight(lambda: self.now, lambda: None)
+        self.first: dict[str, asyncio.Future[Stored]] = {}
         self.again: list[tuple[str, asyncio.Future[Stored]]] = []
 
-    def send(self, name: str, lane: Lane = EVENTS) -> "asyncio.Future[Stored]":
-        acknowledged: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
-        self.flight.add(Entry(name, lane, "lifecycle", b""), acknowledged)
-        return acknowledged
+    def send(self, name: str, lane: Lane = EVENTS) -> None:
+        self.first[name] = asyncio.get_running_loop().create_future()
+        self.flight.add(Entry(name, lane, "lifecycle", b""), self.first[name])
 
     async def repeat(self) -> "asyncio.Future[Stored]":
         """Send the oldest again; gives the acknowledgement of that."""
@@ -46,7 +46,8 @@ class Sky:
 async def test_nothing_follows_an_event_that_is_not_acknowledged() -> None:
     """The leader may be gone with it, and the next leader must not store what comes later first."""
     sky = Sky()
-    sky.send("a").set_result(Stored(1))
+    sky.send("a")
+    sky.first["a"].set_result(Stored(1))
     assert ["a"] == await sky.landed()
     sky.send("b")
     assert sky.flight.open
@@ -85,7 +86,8 @@ async def test_what_was_sent_after_a_lost_event_is_lost_too() -> None:
 async def test_an_event_that_others_have_overtaken_is_lost() -> None:
     sky = Sky()
     sky.send("a")
-    sky.send("b").set_result(Stored(2))
+    sky.send("b")
+    sky.first["b"].set_result(Stored(2))
     with pytest.raises(StreamUnavailable, match="earlier one"):
         await sky.landed()
 
@@ -93,11 +95,13 @@ async def test_an_event_that_others_have_overtaken_is_lost() -> None:
 async def test_what_is_known_already_and_other_streams_overtake() -> None:
     """Those say nothing of what is under way."""
     sky = Sky()
-    first = sky.send("a")
-    sky.send("b").set_result(Stored(2, duplicate=True))
-    sky.send("line", LOGS).set_result(Stored(1))
+    sky.send("a")
+    sky.send("b")
+    sky.first["b"].set_result(Stored(2, duplicate=True))
+    sky.send("line", LOGS)
+    sky.first["line"].set_result(Stored(1))
     assert [] == await sky.landed()
-    first.set_result(Stored(3))
+    sky.first["a"].set_result(Stored(3))
     assert ["a", "b", "line"] == await sky.landed()
 
 
@@ -105,7 +109,8 @@ async def test_a_refusal_is_not_waited_for() -> None:
     """It is told although an event before it has no answer."""
     sky = Sky()
     sky.send("a")
-    sky.send("b").set_exception(StreamUnavailable("store an event", "no stream there"))
+    sky.send("b")
+    sky.first["b"].set_exception(StreamUnavailable("store an event", "no stream there"))
     with pytest.raises(StreamUnavailable, match="no stream there"):
         await sky.landed()
 
@@ -115,4 +120,4 @@ async def test_silence_ends_in_a_fault() -> None:
     sky.send("a")
     sky.now += REQUEST_TIMEOUT
     with pytest.raises(StreamUnavailable, match="not acknowledged"):
-        await sky.repeat()
+        _ = await sky.repeat()

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { ago, bytes, duration, percent, range } from "../../broker/web/core/format.js";
+import { ago, bytes, called, duration, percent, range } from "../../broker/web/core/format.js";
 
 test("durations", () => {
   for (const [seconds, text] of [[0.42, "0.4 s"], [12, "12 s"], [59.7, "1 min 00 s"], [185, "3 min 05 s"],
@@ -27,4 +27,11 @@ test("ranges and sizes", () => {
   assert.equal(range(50, 300), "50 s – 5 min");
   assert.equal(bytes(999), "999 B");
   assert.equal(bytes(1_500_000), "1.5 MB");
+});
+
+test("a name that nobody sees is none, and an id is always seen", () => {
+  assert.equal(called("Nightly", "r1"), "Nightly");
+  assert.equal(called("\u202enpj.live", "r1"), "\u202enpj.live");
+  for (const name of [undefined, null, "", " ", "\u200b\u2066\ufeff\u00ad", "\n\t\x00"]) assert.equal(called(name, "r1"), "r1");
+  assert.equal(called("", "\u200b"), "%E2%80%8B");
 });

@@ -1,5 +1,9 @@
 /** Times, sizes and shares as people read them. Pure; `undefined` and nonsense give a dash. */
 
+import { units } from "../text/units.js";
+
+const { second, minute, hour, day } = units;
+
 export const DASH = "–";
 
 const WHOLE = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
@@ -23,14 +27,14 @@ export const moment = (time) => Date.parse(time ?? "");
 export function duration(seconds) {
   if (seconds == null || !Number.isFinite(seconds)) return DASH;
   const s = Math.max(0, seconds);
-  if (s < 9.95) return `${s.toFixed(1)} s`;
+  if (s < 9.95) return `${s.toFixed(1)} ${second}`;
   const whole = Math.round(s);
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${pad(whole % 60)} s`;
+  if (whole < 60) return `${whole} ${second}`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} ${minute} ${pad(whole % 60)} ${second}`;
   const minutes = Math.floor(whole / 60);
-  if (minutes < 1440) return `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`;
+  if (minutes < 1440) return `${Math.floor(minutes / 60)} ${hour} ${pad(minutes % 60)} ${minute}`;
   const hours = Math.floor(minutes / 60);
-  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+  return `${Math.floor(hours / 24)} ${day} ${hours % 24} ${hour}`;
 }
 
 /**
@@ -42,11 +46,11 @@ export function duration(seconds) {
 export function ago(then, now) {
   if (!Number.isFinite(then)) return DASH;
   const s = Math.floor((now - then) / 1000);
-  if (s < 2) return "now";
-  if (s < 60) return `${s} s ago`;
-  if (s < 3600) return `${Math.floor(s / 60)} min ago`;
-  if (s < 86_400) return `${Math.floor(s / 3600)} h ago`;
-  return `${Math.floor(s / 86_400)} d ago`;
+  if (s < 2) return units.now;
+  if (s < 60) return units.ago(`${s} ${second}`);
+  if (s < 3600) return units.ago(`${Math.floor(s / 60)} ${minute}`);
+  if (s < 86_400) return units.ago(`${Math.floor(s / 3600)} ${hour}`);
+  return units.ago(`${Math.floor(s / 86_400)} ${day}`);
 }
 
 /** The time of day. @param {number} at milliseconds */
@@ -69,18 +73,17 @@ export const number = (n) =>
  */
 export function percent(fraction) {
   if (fraction == null || !Number.isFinite(fraction)) return DASH;
-  return `${fraction >= 1 ? 100 : Math.max(0, Math.floor(fraction * 100 + 1e-9))} %`;
+  return `${fraction >= 1 ? 100 : Math.max(0, Math.floor(fraction * 100 + 1e-9))} ${units.percent}`;
 }
 
 /** @param {number | null | undefined} n */
 export function bytes(n) {
   if (n == null || !Number.isFinite(n)) return DASH;
   let value = n;
-  for (const unit of ["B", "KB", "MB", "GB"]) {
-    if (value < 1000) return `${value < 10 && unit !== "B" ? value.toFixed(1) : Math.round(value)} ${unit}`;
-    value /= 1000;
-  }
-  return `${SHORT.format(value)} TB`;
+  let size = 0;
+  for (; value >= 1000 && size < units.bytes.length - 1; size++) value /= 1000;
+  const most = size === units.bytes.length - 1;
+  return `${most ? SHORT.format(value) : value < 10 && size ? value.toFixed(1) : Math.round(value)} ${units.bytes[size]}`;
 }
 
 /**
@@ -101,11 +104,23 @@ export function range(from, to) {
 /** @param {number} seconds */
 function rough(seconds) {
   const s = Math.max(0, seconds);
-  if (s < 5) return "5 s";
-  if (s < 55) return `${Math.ceil(s / 5) * 5} s`;
-  if (s < 3600) return `${Math.max(1, Math.round(s / 60))} min`;
-  if (s < 36_000) return `${SHORT.format(s / 3600)} h`;
-  return `${Math.round(s / 3600)} h`;
+  if (s < 55) return `${Math.max(1, Math.ceil(s / 5)) * 5} ${second}`;
+  if (s < 3600) return `${Math.max(1, Math.round(s / 60))} ${minute}`;
+  return `${s < 36_000 ? SHORT.format(s / 3600) : Math.round(s / 3600)} ${hour}`;
+}
+
+/** Something that is seen: no space, and no sign that only steers others. */
+const SEEN = /[^\p{White_Space}\p{Default_Ignorable_Code_Point}\p{Cc}\p{Cf}]/u;
+
+/**
+ * What something is called: its name where one is seen, else its id, of which no sign stays unseen.
+ *
+ * @param {string | null | undefined} name
+ * @param {string} id
+ */
+export function called(name, id) {
+  if (name && SEEN.test(name)) return name;
+  return SEEN.test(id) ? id : encodeURIComponent(id);
 }
 
 /** @param {number} n */

@@ -156,8 +156,11 @@ function joined() {
     const worker = new SharedWorker(new URL("./worker.js", import.meta.url), { type: "module" });
     worker.port.start();
     const lock = `page-${crypto.randomUUID?.() ?? Math.random()}`;
-    navigator.locks?.request(lock, () => new Promise(() => {}));
-    worker.port.postMessage({ op: "alive", lock });
+    // Only once it is held: the worker would else get it first, and take this page for dead.
+    void navigator.locks?.request(lock, () => {
+      worker.port.postMessage({ op: "alive", lock });
+      return new Promise(() => {});
+    });
     return worker.port;
   }
   const { port1, port2 } = new MessageChannel();

@@ -1,6 +1,6 @@
 /** `<progress-list query="status=running" limit="10">`: a list of runs, as `GET /v1/runs` filters it. */
 
-import { percent } from "../core/format.js";
+import { called, percent } from "../core/format.js";
 import { Bar } from "../parts/bar.js";
 import { Status } from "../parts/status.js";
 import { embed } from "../text/embed.js";
@@ -26,7 +26,7 @@ export class ProgressList extends LiveElement {
     if (!order.length) return html`<p class="away">${embed.nothing}</p>`;
     return html`<ul class="box rows" part="box" aria-label=${embed.runs}>${order.map((/** @type {string} */ id) => {
       const run = rows[id];
-      const name = run.name || run.pipeline || id;
+      const name = called(run.name || run.pipeline, id);
       return html`<li key=${id} part="row"><div class="line">
           <a class="name" href=${`${this.server}/runs/${encodeURIComponent(id)}`} title=${name}>${name}</a>
           <${Status} status=${run.status} /></div>

@@ -1,6 +1,6 @@
 /** `<progress-run run="…">`: how far one run is; with the attribute `steps`, its steps too. */
 
-import { duration, moment, number, percent } from "../core/format.js";
+import { called, duration, moment, number, percent } from "../core/format.js";
 import { Bar } from "../parts/bar.js";
 import { ENDED, Status } from "../parts/status.js";
 import { embed } from "../text/embed.js";
@@ -22,7 +22,7 @@ export class ProgressRun extends LiveElement {
     if (!this.request) return html`<p class="away">${embed.noRun}</p>`;
     const run = this.state;
     if (!run) return this.problem ? null : html`<p class="away">${embed.waiting}</p>`;
-    const name = run.name || run.pipeline || run.run;
+    const name = called(run.name || run.pipeline, run.run);
     return html`<div class="box" part="box">
       <div class="line"><span class="name" part="name" title=${name}>${name}</span><${Status} status=${run.status} /></div>
       <div class="line">
@@ -44,8 +44,8 @@ function Steps({ steps }) {
   const shown = all.length > MOST ? [...live, ...all.filter((one) => !live.includes(one))].slice(0, MOST) : all;
   return html`<ol class="steps" part="steps" aria-label=${embed.steps} tabindex="0">
     ${shown.map(([id, step]) => html`<li key=${id} class="line" part="step">
-      <${Status} status=${step.status} quiet /><span class="name" title=${step.name ?? id}>${step.name ?? id}</span>
-      ${step.status === "running" && html`<${Bar} label=${step.name ?? id} fraction=${share(step)} status="running" />`}
+      <${Status} status=${step.status} quiet /><span class="name" title=${called(step.name, id)}>${called(step.name, id)}</span>
+      ${step.status === "running" && html`<${Bar} label=${called(step.name, id)} fraction=${share(step)} status="running" />`}
       <span class="numbers muted">${step.duration == null ? counted(step) : duration(step.duration)}</span></li>`)}
   </ol>`;
 }

@@ -40,6 +40,7 @@ ${["queued", "pending", "running", "retrying", "paused", "completed", "failed", 
 .icon { width: 15px; height: 15px; flex: none; fill: none; stroke: currentcolor; stroke-width: 1.7; stroke-linecap: round; stroke-linejoin: round; }
 .bar { position: relative; display: flex; flex: 1; min-width: 60px; height: var(--progress-height, 8px); border-radius: 4px; overflow: hidden; background: var(--sunken); box-shadow: inset 0 0 0 1px var(--line); }
 .bar > i { display: block; height: 100%; background: var(--status, var(--running)); }
+.bar > .fill { width: 100%; transform-origin: 0 50%; }
 .bar[data-unknown] > i { display: none; }
 .bar[data-unknown][data-status="running"]::after { content: ""; position: absolute; inset: 0; opacity: 0.55;
   background: repeating-linear-gradient(-45deg, var(--running) 0 8px, transparent 8px 16px); }

@@ -22,8 +22,18 @@ export function Bar({ label, fraction, status, text, counts }) {
     aria-valuenow=${known ? Math.floor(fraction * 100 + 1e-9) : undefined}
     aria-valuetext=${text ?? (known ? percent(fraction) : undefined)}
   >
-    ${counts ? html`<${Stack} counts=${counts} />` : html`<i style=${{ width: `${(fraction ?? 0) * 100}%` }} />`}
+    ${counts ? html`<${Stack} counts=${counts} />` : html`<${Fill} share=${fraction ?? 0} />`}
   </div>`;
+}
+
+/**
+ * What is done of a bar that has no parts. It is moved and not resized: browsers then animate it
+ * without laying out the page for each picture.
+ *
+ * @param {{share: number}} props
+ */
+export function Fill({ share }) {
+  return html`<i class="fill" style=${{ transform: `scaleX(${share})` }} />`;
 }
 
 /** @param {{counts: Record<string, number>}} props */

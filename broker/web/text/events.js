@@ -16,6 +16,10 @@ export const events = {
   count: (n, of) => (n === of ? `${of} events` : `${n} of ${of} events`),
   /** @param {number} place @param {number} of @param {string} type */
   place: (place, of, type) => `${place} of ${of}: ${type}`,
+  /** @param {string} name */
+  by: (name) => `by ${name}`,
+  /** @param {number} n */
+  planned: (n) => `${n} ${n === 1 ? "step" : "steps"} planned`,
   raw: "As it was stored",
   changed: "What it changed",
   nothing: "It changed nothing that is shown.",

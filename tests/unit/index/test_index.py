@@ -237,6 +237,16 @@ def test_clearing_forgets_everything_and_finishing_makes_it_whole() -> None:
     assert ["r2"] == index.matching(parse([("q", "n")]), 5)
 
 
+def test_feeds_hear_that_it_is_built() -> None:
+    """Who watches a list could not ask while it was not, and nothing else may come."""
+    index, built = an_index(), []
+    apply(index, summary("r1"))
+    index.subscribe(lambda changed: built.append((index.built, index.version)))
+    for _ in index.finish():
+        assert not built
+    assert [(True, index.version)] == built
+
+
 @pytest.mark.parametrize("term", ["pipe", "ipeline-7", "e-7", "-7", "7"])
 def test_words_are_found_in_parts_of_labels_and_pipelines(term: str) -> None:
     """One row has the value, or many; and none any more."""

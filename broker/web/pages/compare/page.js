@@ -2,7 +2,7 @@
 
 import { html, useEffect, useMemo, useState } from "../../vendor/preact.js";
 import { encoded, get } from "../../core/api.js";
-import { date, duration, moment } from "../../core/format.js";
+import { called, date, duration, moment } from "../../core/format.js";
 import { follow } from "../../core/live.js";
 import { ask, query } from "../../core/route.js";
 import { Status } from "../../parts/status.js";
@@ -73,7 +73,7 @@ function Both({ a, b }) {
   const whole = { id: "", name: words.whole, a, b, slower: longer(a, b) };
   return html`<section class="compare-both">
     <div class="compare-heads">${[a, b].map((state, side) => html`<div key=${side} class="card compare-head">
-        <a class="clip" href=${`/runs/${encoded(state.run)}`} title=${state.run}>${state.name || state.run}</a>
+        <a class="clip" href=${`/runs/${encoded(state.run)}`} title=${state.run}>${called(state.name, state.run)}</a>
         <${Status} status=${state.status} />
         <span class="muted numbers">${date(moment(state.started_at ?? state.queued_at))}</span>
         ${state.error && html`<p class="compare-error wrap">${state.error.message}</p>`}

@@ -1,5 +1,7 @@
 /** What two runs have in common, step by step. Pure. */
 
+import { called } from "../../core/format.js";
+
 /**
  * @typedef {object} Pair
  * @property {string} id
@@ -66,7 +68,7 @@ export function marks(a, b) {
  * @returns {Pair}
  */
 function pair(id, a, b) {
-  return { id, name: a?.name || b?.name || id, a, b, slower: longer(a, b) };
+  return { id, name: called(a?.name || b?.name, id), a, b, slower: longer(a, b) };
 }
 
 /** @param {any} state */

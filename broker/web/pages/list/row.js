@@ -47,7 +47,7 @@ export const Row = memo(/** @param {RowProps} props */ (props) => {
       <div class="runs-who">
         <h2><a class="runs-name clip" href=${`/runs/${encoded(run)}`} title=${name} dir="auto">${name}</a>
           ${row.pipeline && html`<small class="runs-pipeline muted clip">${row.pipeline}</small>`}
-          ${row.name && html`<code class="muted clip" title=${run}>${run}</code>`}</h2>
+          ${name !== run && html`<code class="muted clip" title=${run}>${run}</code>`}</h2>
         <${Chips} row=${row} />
       </div>
       <div class="runs-far">

@@ -1,13 +1,13 @@
 /** What a row says of a run, in words. Pure: `now` is in milliseconds. */
 
-import { ago, full, moment, number, percent, range } from "../../core/format.js";
+import { ago, called, full, moment, number, percent, range } from "../../core/format.js";
 import { ENDED } from "../../parts/status.js";
 import { list } from "../../text/list.js";
 
 const words = list.row;
 
 /** What a run is called. @param {any} row */
-export const nameOf = (row) => String(row.name || row.run);
+export const nameOf = (row) => called(row.name, row.run);
 
 /**
  * How long the attempt has taken, in seconds; null where it has not begun. Of a lost run nobody

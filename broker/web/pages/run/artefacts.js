@@ -1,6 +1,7 @@
 /** What a run made and what is known about it, beside its steps. */
 
 import { html, useEffect, useMemo } from "../../vendor/preact.js";
+import { called } from "../../core/format.js";
 import { follow } from "../../core/live.js";
 import { CopyButton } from "../../parts/copy.js";
 import { Icon } from "../../parts/icons.js";
@@ -83,5 +84,5 @@ function Relatives({ run, state }) {
 
 /** @param {{run: string, name?: string}} props */
 function RunLink({ run, name }) {
-  return html`<a class="wrap" href=${`/runs/${encodeURIComponent(run)}`}>${name || run}</a>`;
+  return html`<a class="wrap" href=${`/runs/${encodeURIComponent(run)}`}>${called(name, run)}</a>`;
 }

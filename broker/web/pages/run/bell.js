@@ -4,6 +4,7 @@
  */
 
 import { effect, html, useEffect, useState } from "../../vendor/preact.js";
+import { called } from "../../core/format.js";
 import { follow } from "../../core/live.js";
 import { announce, toast } from "../../parts/announce.js";
 import { Icon } from "../../parts/icons.js";
@@ -61,7 +62,7 @@ function watchFor(run) {
 /** @param {string} run @param {any} state */
 function notify(run, state) {
   const why = state.error?.message ?? state.message ?? state.pipeline ?? "";
-  const note = new Notification(`${wordFor(state.status)}: ${state.name || run}`, { body: why, tag: `run-${run}` });
+  const note = new Notification(`${wordFor(state.status)}: ${called(state.name, run)}`, { body: why, tag: `run-${run}` });
   note.onclick = () => {
     window.focus();
     note.close();

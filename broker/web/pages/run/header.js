@@ -1,6 +1,7 @@
 /** What a run is and how it stands; why it failed stands right below, so that nobody has to search. */
 
 import { html } from "../../vendor/preact.js";
+import { called } from "../../core/format.js";
 import { CopyButton } from "../../parts/copy.js";
 import { Status } from "../../parts/status.js";
 import { text } from "../../text/run.js";
@@ -22,14 +23,14 @@ import { Paused, Silence } from "./signs.js";
  */
 export function Header({ view, latest, ofNow, problem, again }) {
   const { run, state } = view;
-  const named = state.name && state.name !== run;
+  const name = called(state.name, run);
   return html`<header class="run-header">
     <div class="run-head">
       <div class="run-names">
         ${state.pipeline && html`<a class="run-pipeline clip" href=${`/?q=${encodeURIComponent(`pipeline:${quoted(state.pipeline)}`)}`}
           title=${state.pipeline}>${state.pipeline}</a>`}
-        <h1 class="wrap run-name" title=${state.name ?? run}>${named ? state.name : run}</h1>
-        ${named && html`<p class="run-id"><code class="clip" title=${run}>${run}</code>
+        <h1 class="wrap run-name" title=${name}>${name}</h1>
+        ${name !== run && html`<p class="run-id"><code class="clip" title=${run}>${run}</code>
           <${CopyButton} text=${run} label=${text.facts.copyId} bare /></p>`}
       </div>
       <div class="run-actions">

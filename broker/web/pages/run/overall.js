@@ -2,6 +2,7 @@
 
 import { html } from "../../vendor/preact.js";
 import { number, percent } from "../../core/format.js";
+import { Fill } from "../../parts/bar.js";
 import { wordFor } from "../../parts/status.js";
 import { text } from "../../text/run.js";
 
@@ -29,7 +30,7 @@ export function Overall({ state }) {
       data-unknown=${known ? undefined : ""} data-stacked=${stacked ? "" : undefined} aria-valuemin="0" aria-valuemax="100"
       aria-valuenow=${known ? Math.floor(fraction * 100 + 1e-9) : undefined}
       aria-valuetext=${[known ? percent(fraction) : text.overall.unknown, measured, wordFor(status)].filter(Boolean).join(", ")}
-    >${stacked ? html`<${Stack} state=${state} />` : html`<i style=${{ width: `${(fraction ?? 0) * 100}%` }} />`}</div>
+    >${stacked ? html`<${Stack} state=${state} />` : html`<${Fill} share=${fraction ?? 0} />`}</div>
   </section>`;
 }
 

@@ -1,6 +1,6 @@
 /** How long runs and steps have taken, at a moment. Pure; milliseconds in, seconds out. */
 
-import { moment } from "../../core/format.js";
+import { called, moment } from "../../core/format.js";
 
 /**
  * When a run's clock stopped, or `at` while it goes on. Of a lost run nothing is known after its
@@ -46,4 +46,4 @@ export function stepTook(step, state, at) {
 export const isActive = (step) => step.status === "running" || step.status === "retrying";
 
 /** What a step is called. @param {string} id @param {any} step */
-export const nameOf = (id, step) => step?.name || id;
+export const nameOf = (id, step) => called(step?.name, id);

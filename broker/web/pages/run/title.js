@@ -1,7 +1,7 @@
 /** The title of the page: what a person sees of a tab that is not in front. */
 
 import { useEffect } from "../../vendor/preact.js";
-import { percent } from "../../core/format.js";
+import { called, percent } from "../../core/format.js";
 import { wordFor } from "../../parts/status.js";
 import { common } from "../../text/common.js";
 
@@ -12,7 +12,7 @@ const LONGEST = 80;
 export function titleOf(state) {
   const { fraction } = state.progress ?? {};
   const far = state.status === "running" && fraction != null ? percent(fraction) : wordFor(state.status);
-  return `${far} · ${(state.name || state.run).slice(0, LONGEST)} · ${common.product}`;
+  return `${far} · ${called(state.name, state.run).slice(0, LONGEST)} · ${common.product}`;
 }
 
 /**

@@ -1,13 +1,14 @@
 /** What an event says, in a few words. Pure. */
 
 import { number } from "../../../core/format.js";
+import { events as words } from "../../../text/events.js";
 
 /** @param {any} event */
 export function said(event) {
-  const words = [event.name ?? event.step ?? event.group, counted(event), event.message, event.error?.message,
-    event.reason, event.result, event.by && `by ${event.by}`];
-  if (Array.isArray(event.plan)) words.push(`${event.plan.length} steps planned`);
-  return words.filter((word) => typeof word === "string" && word).join(" · ");
+  const said = [event.name ?? event.step ?? event.group, counted(event), event.message, event.error?.message,
+    event.reason, event.result, event.by && words.by(event.by)];
+  if (Array.isArray(event.plan)) said.push(words.planned(event.plan.length));
+  return said.filter((word) => typeof word === "string" && word).join(" · ");
 }
 
 /** @param {any} event */

@@ -2,6 +2,7 @@
 
 import { html, useEffect, useState } from "../../../vendor/preact.js";
 import { encoded } from "../../../core/api.js";
+import { called } from "../../../core/format.js";
 import { ask } from "../../../core/route.js";
 import { toast } from "../../../parts/announce.js";
 import { Icon } from "../../../parts/icons.js";
@@ -68,7 +69,7 @@ function StepChoice({ steps, step }) {
       onChange=${choose} />`;
   return html`<select class="log-step-name" aria-label=${logs.step} value=${step ?? ""} onChange=${choose}>
       <option value="">${logs.everyStep}</option>
-      ${names.map((name) => html`<option value=${name}>${(steps[name].name ?? name).slice(0, 80)}</option>`)}
+      ${names.map((name) => html`<option value=${name}>${called(steps[name].name, name).slice(0, 80)}</option>`)}
     </select>`;
 }
 
