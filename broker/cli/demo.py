@@ -86,9 +86,9 @@ class _Narrator:
         self._names: dict[RunKey, str] = {}
 
     def greet(self) -> None:
-        self._console.print(f"progress-broker is at {self._url}", style="bold")
+        self._console.print(f"Open {self._url}/ in a browser", style="bold")
         self._console.print(
-            "In another terminal, watch all runs, one as below, or one as a browser gets it:\n"
+            "Or, in another terminal, watch all runs, one as below, or one as a program gets it:\n"
             f"  {_program()} runs --watch{self._flags}\n"
             f"  curl -N {self._url}/v1/runs/RUN/events\n"
             "Ctrl-C here ends everything.\n",

@@ -86,6 +86,9 @@ class Attempts:
         if attempt > state.attempt:
             raise self._missing(key, attempt, state, expired=False)
         place = (self._runs.epoch, key, "attempt", attempt)
+        kept = self._still_there(place)
+        if kept is not None:
+            return kept
         async with self._reads:
             kept = self._still_there(place)
             if kept is not None:
@@ -103,6 +106,9 @@ class Attempts:
         `events` is how many it has had. Raises StoryNotKept, MomentNotFound, StreamUnavailable.
         """
         place = (self._runs.epoch, key, "at", seq)
+        kept = self._still_there(place)
+        if kept is not None:
+            return kept
         async with self._reads:
             kept = self._still_there(place)
             if kept is not None:

@@ -18,6 +18,10 @@ from broker.protocol.sse import Framing
 from broker.runs.index import Index, Row
 from broker.runs.query import Query
 
+FRAMINGS: Final = 8
+"""Framings whose snapshot is kept for who joins next: each id on a WebSocket is one, and a snapshot
+may have hundreds of kilobytes."""
+
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -48,7 +52,7 @@ class WatchedList:
         self._versions: dict[str, int] = {}
         self._shown: dict[str, Any] = {}
         self._snapshots: dict[str, bytes] = {}
-        """The framed snapshot by framing, until the next change, or nobody is left to share it."""
+        """The snapshot by framing, for a few of these, until the next change."""
         self._encoded: bytes | None = None
         """What they frame."""
 
@@ -107,6 +111,8 @@ class WatchedList:
                 self._encoded = _encode(self._shown)
             framed = framing.message("snapshot", self._encoded)
             self._deliveries.encoded("list_snapshot", len(framed))
+            if len(self._snapshots) >= FRAMINGS:
+                del self._snapshots[next(iter(self._snapshots))]
             self._snapshots[framing.name] = framed
         return framed
 
@@ -136,7 +142,6 @@ class WatchedList:
         fan.remove(client)
         if not len(fan):
             del self._fans[fan.framing.name]
-            self._snapshots.pop(fan.framing.name, None)
 
     def beat(self, now: float, pause: float) -> None:
         """Let clients that were told nothing for a while know that the stream is alive."""

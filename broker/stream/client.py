@@ -4,7 +4,9 @@ The one place that leans on nats-py's internals; `tests/stream/test_connection.p
 needs.
 """
 
+import asyncio
 from collections.abc import Callable
+from typing import Final
 
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
@@ -15,6 +17,9 @@ __all__ = ["PERMISSIONS_ERR", "Handler", "RawClient"]
 
 Handler = Callable[[bytes, bytes, bytes, bytes | None], None]
 """Called with subject, reply, payload and raw headers (None without). Must not raise."""
+
+CLOSING: Final = 1.0
+"""Seconds that a server has to take what is still to be written when a connection is closed."""
 
 
 class RawClient(Client):
@@ -71,7 +76,22 @@ class RawClient(Client):
         """Close; what was not sent while the connection was lost cannot be any more."""
         if not self.is_connected:
             self.forget_unsent()
-        await super().close()
+        try:
+            async with asyncio.timeout(CLOSING):
+                await super().close()
+        except TimeoutError:
+            self._hang_up()
+
+    async def _attempt_reconnect(self) -> None:
+        """nats-py waits until all is written; who is frozen, or cut off, never reads it."""
+        self._hang_up()
+        await super()._attempt_reconnect()
+
+    def _hang_up(self) -> None:
+        """Drop the connection with what is still to be written."""
+        writer = getattr(self._transport, "_io_writer", None)  # a WebSocket has none
+        if writer is not None:
+            writer.transport.abort()
 
     def forget_unsent(self) -> None:
         """Drop what was not written before the connection was lost.

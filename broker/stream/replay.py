@@ -4,6 +4,7 @@ No consumer is made. Large reads hold a lock in the server that writers need, so
 connection of their own, in pages (ADR-31 of nats-architecture-and-design).
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Container, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -23,6 +24,8 @@ PAGE: Final = 2048
 PAGE_BYTES: Final = 8 * MIB
 MOST_SUBJECTS: Final = 1024
 """What one `multi_last` request may match (nats-server answers 413 beyond)."""
+COUNTING: Final = 5.0
+"""Seconds that the leader of a stream has to count: somebody waits for it, as for a read."""
 
 _NONE: Final = 404
 _LEADER: Final = 2.0
@@ -96,7 +99,12 @@ async def last_sequences(
 
 async def count_of(connection: Connection, subject: str, *, stream: str = PROGRESS) -> int:
     """How many records of a subject the stream still holds. Raises StreamUnavailable."""
-    answer = await api(connection, f"STREAM.INFO.{stream}", {"subjects_filter": subject})
+    wanted = {"subjects_filter": subject}
+    try:
+        async with asyncio.timeout(COUNTING):
+            answer = await api(connection, f"STREAM.INFO.{stream}", wanted)
+    except TimeoutError:
+        raise StreamUnavailable(f"count the records of {subject}", "no answer") from None
     return int((answer["state"].get("subjects") or {}).get(subject, 0))
 
 

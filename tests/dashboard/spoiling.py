@@ -1,6 +1,7 @@
 """A way to a gateway that spoils what passes, as broken gateways and proxies do."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final, TypeAlias
@@ -25,12 +26,16 @@ class Spoiler:
         self._gateway = gateway
         self._session = session
         self._fault: Fault | None = None
+        self._paths = ""
         self._sockets_too = True
         self._sockets: set[web.WebSocketResponse] = set()
 
-    async def spoil(self, fault: Fault, *, sockets: bool = True) -> None:
-        """Let the fault answer; with `sockets` those that are open break, and none passes."""
-        self._fault, self._sockets_too, self.spoilt = fault, sockets, 0
+    async def spoil(self, fault: Fault, *, paths: str = "^/v1", sockets: bool = True) -> None:
+        """Let the fault answer where a path is like that.
+
+        With `sockets` those that are open break, and none passes.
+        """
+        self._fault, self._paths, self._sockets_too, self.spoilt = fault, paths, sockets, 0
         if sockets:
             await self.cut()
 
@@ -48,7 +53,7 @@ class Spoiler:
         """What the browser gets."""
         upgrade = "Upgrade" in request.headers
         fault = self._fault if self._sockets_too or not upgrade else None
-        if fault is not None and request.path.startswith("/v1"):
+        if fault is not None and re.search(self._paths, request.path):
             self.spoilt += 1
             return await fault(request)
         return await (self._socket(request) if upgrade else self._pass(request))

@@ -100,7 +100,9 @@ async def step_to(page: Page, to: str) -> None:
 
 async def settled(page: Page, tab: str) -> None:
     """Wait until a tab shows something of the run."""
-    there = {"logs": ".logs", "events": ".event-row", "artefacts": ".artefacts"}.get(tab, "#tab-shown > *")
+    there = {"logs": ".logs", "events": ".event-row", "artefacts": ".artefacts"}.get(
+        tab, "#tab-shown > *"
+    )
     await expect(page.locator(there).first).to_be_attached()
 
 
@@ -144,11 +146,18 @@ async def logged(d: Dashboard, run: str, *lines: dict[str, Any]) -> None:
 async def test_script_in_every_field_is_text(shown: Dashboard) -> None:
     run = "<img src=x onerror=hacked=1>"
     await shown.broker.publish(run, *hostile(LONG, SHORT))
-    await logged(shown, run, {"text": LONG, "step": SHORT, "level": "error"}, {"text": "\x1b]8;;javascript:hacked=1\x07x"})
+    await logged(
+        shown,
+        run,
+        {"text": LONG, "step": SHORT, "level": "error"},
+        {"text": "\x1b]8;;javascript:hacked=1\x07x"},
+    )
     texts = await visited(shown, run)
     assert TRAPS[0] in texts["logs"]
     assert "javascript:window.hacked=1" in texts["artefacts"]
-    await shown.broker.publish(run, {"type": "run.failed", "error": {"type": LONG, "message": LONG, "stack": LONG}})
+    await shown.broker.publish(
+        run, {"type": "run.failed", "error": {"type": LONG, "message": LONG, "stack": LONG}}
+    )
     texts = await visited(shown, run)
     assert TRAPS[0] in texts["steps"]
     assert "Failed" in texts["list"]
@@ -164,19 +173,40 @@ async def test_text_of_which_nothing_is_seen(shown: Dashboard) -> None:
 
 
 async def test_steps_named_as_parts_of_the_language_are_steps(shown: Dashboard) -> None:
-    ids = ["10", "9", "__proto__", "constructor", "toString", "hasOwnProperty", "valueOf", "-1", "1e3", "true"]
+    ids = [
+        "10",
+        "9",
+        "__proto__",
+        "constructor",
+        "toString",
+        "hasOwnProperty",
+        "valueOf",
+        "-1",
+        "1e3",
+        "true",
+    ]
     plan = [{"step": id_, "index": index} for index, id_ in enumerate(ids)]
     plan += [{"step": "last", "after": ids}]
-    await shown.broker.publish("names", {"type": "run.started", "plan": plan, "labels": {"__proto__": "x", "constructor": "y"}})
+    await shown.broker.publish(
+        "names",
+        {"type": "run.started", "plan": plan, "labels": {"__proto__": "x", "constructor": "y"}},
+    )
     for id_ in ids:
-        await shown.broker.publish("names", {"type": "step.started", "step": id_, "parent": "__proto__" if id_ == "-1" else None})
+        await shown.broker.publish(
+            "names",
+            {"type": "step.started", "step": id_, "parent": "__proto__" if id_ == "-1" else None},
+        )
     await shown.broker.publish("names", {"type": "step.completed", "step": "__proto__"})
-    await logged(shown, "names", {"text": "one", "step": "__proto__"}, {"text": "two", "step": "constructor"})
+    await logged(
+        shown, "names", {"text": "one", "step": "__proto__"}, {"text": "two", "step": "constructor"}
+    )
     texts = await visited(shown, "names")
     for id_ in [*ids, "last"]:
         assert id_ in texts["compare"] or id_ in texts["steps"], id_
     page = await shown.open("/runs/names?step=__proto__", width=WIDTH)
-    await expect(page.get_by_role("dialog").or_(page.get_by_role("complementary")).first).to_contain_text("__proto__")
+    await expect(
+        page.get_by_role("dialog").or_(page.get_by_role("complementary")).first
+    ).to_contain_text("__proto__")
     await sound(page)
     counted = await shown.open("/runs/names?tab=logs&step=__proto__", width=WIDTH)
     await expect(counted.locator(".log-line")).to_have_count(1)
@@ -214,7 +244,12 @@ async def test_numbers_that_make_no_sense(shown: Dashboard) -> None:
     await visited(shown, "n3")
 
 
-TIMES: Final = ("9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00Z", "1969-07-20T20:17:00Z", "2038-01-19T03:14:08Z")
+TIMES: Final = (
+    "9999-12-31T23:59:59.999999Z",
+    "0001-01-01T00:00:00Z",
+    "1969-07-20T20:17:00Z",
+    "2038-01-19T03:14:08Z",
+)
 
 
 async def test_clocks_that_are_wrong(shown: Dashboard) -> None:
@@ -245,19 +280,28 @@ async def test_a_browser_whose_clock_is_wrong_by_hours(shown: Dashboard) -> None
             f"const real = Date.now; Date.now = () => real() + {hours * 3_600_000};"
         )
         await page.goto(f"{shown.broker.url}/runs/r")
-        await expect(page.locator(".facts dd").first).to_have_text(re.compile(r"^\d+(\.\d)? s$|^\d min"))
+        await expect(page.locator(".facts dd").first).to_have_text(
+            re.compile(r"^\d+(\.\d)? s$|^\d min")
+        )
 
 
 async def test_plans_that_go_in_circles_or_down_for_ever(shown: Dashboard) -> None:
     ring = [{"step": f"r{n}", "after": [f"r{(n + 1) % 5}", f"r{n}", "nowhere"]} for n in range(5)]
     await shown.broker.publish("ring", {"type": "run.started", "plan": ring})
-    rings = [{"type": "step.started", "step": f"r{n}", "parent": f"r{(n + 1) % 5}"} for n in range(5)]
+    rings = [
+        {"type": "step.started", "step": f"r{n}", "parent": f"r{(n + 1) % 5}"} for n in range(5)
+    ]
     itself = {"type": "step.started", "step": "i", "parent": "i", "after": ["i"]}
     await shown.broker.publish("ring", *rings, itself)
     texts = await visited(shown, "ring")
     assert all(f"r{n}" in texts["steps"] for n in range(5))
     deep = [
-        {"type": "step.started", "step": f"d{n}", "parent": f"d{n - 1}" if n else None, "after": [f"d{n - 1}"] if n else None}
+        {
+            "type": "step.started",
+            "step": f"d{n}",
+            "parent": f"d{n - 1}" if n else None,
+            "after": [f"d{n - 1}"] if n else None,
+        }
         for n in range(500)
     ]
     await shown.broker.publish("deep", {"type": "run.started"}, *deep)
@@ -267,7 +311,10 @@ async def test_plans_that_go_in_circles_or_down_for_ever(shown: Dashboard) -> No
 async def test_ten_thousand_steps(shown: Dashboard) -> None:
     await shown.broker.publish("many", {"type": "run.started"})
     for start in range(0, 10_000, 1_000):
-        plan = [{"step": f"s{n}", "after": [f"s{n - 1}"] if n % 100 else []} for n in range(start, start + 1_000)]
+        plan = [
+            {"step": f"s{n}", "after": [f"s{n - 1}"] if n % 100 else []}
+            for n in range(start, start + 1_000)
+        ]
         await shown.broker.publish("many", {"type": "run.queued", "plan": plan})
     begun = [{"type": "step.started", "step": f"s{n}"} for n in range(300)]
     await shown.broker.publish("many", {"type": "run.started"}, *begun)

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from broker.gateway.attempts import READS
 from broker.stream.topology import PROGRESS, api
+from tests.faults import link
 from tests.gateway.runs import completed, short_run, started, step_progress, step_started
-from tests.gateway.serving import Broker, broker
+from tests.gateway.serving import Broker, broker, gateway
 from tests.gateway.test_problems import is_problem
-from tests.sse import Answer, Wire, ask, merged, path, watch
+from tests.sse import PATIENCE, Answer, Wire, ask, merged, path, watch
+from tests.stream.serving import nats
 
 NDJSON = {"Accept": "application/x-ndjson"}
 
@@ -146,6 +149,26 @@ async def test_what_is_no_event_does_not_stand_for_one_that_has_expired(tmp_path
         await wire.send("GET", path("r1", "/events?view=state"), NDJSON)
         assert 200 == (await wire.answer()).status
         assert not wire.complete
+
+
+async def test_while_nats_is_away_what_is_kept_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once, whoever waits for what is not; and these are told before long."""
+    monkeypatch.setattr("broker.stream.replay.COUNTING", 2.0)
+    async with nats(tmp_path) as server, link(server.url) as way, gateway(way.url) as started_one:
+        b = Broker(started_one, server)
+        await b.publish("r1", *short_run())
+        epoch, head = (await b.snapshot("r1"))["cursor"].split("-")
+        kept = await at(b, f"{epoch}-{int(head) - 1}")
+        await way.close()
+        async with asyncio.timeout(PATIENCE / 2):
+            waiting = [asyncio.create_task(at(b, f"{epoch}-{seq}")) for seq in range(1, READS + 1)]
+            await asyncio.wait(waiting, timeout=0.1)  # so that all have begun to read
+            assert kept.body == (await at(b, f"{epoch}-{int(head) - 1}")).body
+            assert not any(task.done() for task in waiting)
+            for task in waiting:
+                assert is_problem(await task, 503, "stream-unavailable")
 
 
 async def test_a_long_story_lets_others_have_their_turn(tmp_path: Path) -> None:

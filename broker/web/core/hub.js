@@ -92,6 +92,11 @@ export class Hub {
       if (shared.last) tell(shared.last);
     }
     shared.listeners.add(tell);
+    // Who comes, or asks again, need not wait until the others would be told that it goes on.
+    if (shared.last && shared.last.data?.retry_after == null) {
+      shared.stop();
+      this._begin(shared);
+    }
     return () => {
       shared.listeners.delete(tell);
       if (shared.listeners.size) return;

@@ -5,36 +5,43 @@
 
 import { signal } from "../vendor/preact.js";
 import { common } from "../text/common.js";
-import { Refused, encoded, get } from "./api.js";
+import { Refused } from "./api.js";
 import { stop as stopClock } from "./clock.js";
 import { Hub } from "./hub.js";
 import { merge } from "./merge.js";
-import { worthAsking } from "./subscription.js";
 
 /** Milliseconds between two changes of what is drawn: ten a second are live to the eye. */
 const DRAWN_EVERY = 100;
-/** Milliseconds after which a run that is unknown, or has ended, is asked for again. */
-const ASKED_AGAIN = 5_000;
 
 /** @type {import("../vendor/preact.js").Signal<import("./wire.js").Connection>} */
 export const connection = signal({ standing: "idle", since: Date.now() });
 
-/** @type {Map<string, (told: any) => void>} */
+/** What is watched: whom to tell, and what the hub was asked. @type {Map<string, {tell: (told: any) => void, asked: object}>} */
 const watches = new Map();
 let next = 1;
 
-const port = joined();
-if (document.hidden) port.postMessage({ op: "rest", resting: true });
-port.onmessage = (/** @type {MessageEvent} */ event) => {
-  const { connection: changed, key, told } = event.data;
+/** @type {MessagePort} */
+let port;
+use(shared() ?? alone());
+
+/** @param {MessagePort} way to the hub */
+function use(way) {
+  port = way;
+  port.onmessage = taken;
+  if (document.hidden) port.postMessage({ op: "rest", resting: true });
+  for (const { asked } of watches.values()) port.postMessage(asked);
+}
+
+/** @param {MessageEvent} event */
+function taken({ data: { connection: changed, key, told } }) {
   if (!changed) {
-    watches.get(key)?.(told);
+    watches.get(key)?.tell(told);
     return;
   }
   connection.value = changed;
   const away = changed.standing === "lost" || changed.standing === "refused";
   stopClock(away ? changed.since : null);
-};
+}
 document.addEventListener("visibilitychange", () =>
   port.postMessage({ op: "rest", resting: document.hidden }));
 addEventListener("online", () => hurry());
@@ -56,8 +63,9 @@ export function hurry() {
  */
 export function watch(request, tell, { awake = false } = {}) {
   const key = String(next++);
-  watches.set(key, tell);
-  port.postMessage({ op: "watch", key, request, awake });
+  const asked = { op: "watch", key, request, awake };
+  watches.set(key, { tell, asked });
+  port.postMessage(asked);
   return () => {
     watches.delete(key);
     port.postMessage({ op: "unwatch", key });
@@ -87,9 +95,7 @@ export function follow(request, options) {
   /** What was made since the last drawing. @type {WeakSet<object>} */
   let undrawn = new WeakSet();
   let timer = 0;
-  let asking = 0;
   let end = () => {};
-  let stopped = false;
 
   const draw = () => {
     timer = 0;
@@ -103,7 +109,6 @@ export function follow(request, options) {
     timer ||= window.setTimeout(draw, Math.max(0, drawnAt + DRAWN_EVERY - performance.now()));
   };
   const begin = () => {
-    clearTimeout(asking);
     end();
     end = watch(request, heard, options);
   };
@@ -112,33 +117,15 @@ export function follow(request, options) {
     if (told.type === "hello" && told.data?.resumed && latest.state) change({ standing: "live", problem: null });
     else if (told.type === "snapshot") change({ standing: "live", state: told.data, problem: null });
     else if (told.type === "patch") change({ standing: "live", state: merge(latest.state, told.data, undrawn), problem: null });
-    else if (told.type === "end") {
-      change({ standing: "ended" });
-      asking = window.setTimeout(askIfItGoesOn, ASKED_AGAIN);
-    } else if (told.type === "error") {
-      change({ standing: "refused", problem: refusal(told.data) });
-      if (worthAsking(told.data)) asking = window.setTimeout(begin, ASKED_AGAIN);
-    }
-  };
-  const askIfItGoesOn = async () => {
-    let pause = ASKED_AGAIN;
-    if (!document.hidden && "run" in request) {
-      const state = await get(`/v1/runs/${encoded(request.run)}`).catch((problem) => {
-        pause = Math.max(pause, (problem.retryAfter ?? 0) * 1000);
-      });
-      if (stopped) return;
-      if (state && state.cursor !== latest.state?.cursor) return begin();
-    }
-    asking = window.setTimeout(askIfItGoesOn, pause);
+    else if (told.type === "end") change({ standing: "ended" });
+    else if (told.type === "error") change({ standing: "refused", problem: refusal(told.data) });
   };
   begin();
   return {
     shown,
     again: begin,
     stop: () => {
-      stopped = true;
       clearTimeout(timer);
-      clearTimeout(asking);
       end();
     },
   };
@@ -150,19 +137,27 @@ function refusal(data) {
   return new Refused(status, name, name === "too-long" ? common.answers.tooLong : detail, retryAfter);
 }
 
-/** The way to the hub: in the SharedWorker where browsers have one, else in this page. */
-function joined() {
-  if (typeof SharedWorker !== "undefined") {
+/** The way to the hub of all tabs; nothing where the browser has none, or forbids it in a frame. */
+function shared() {
+  try {
     const worker = new SharedWorker(new URL("./worker.js", import.meta.url), { type: "module" });
+    worker.onerror = () => use(alone()); // its script did not come
     worker.port.start();
     const lock = `page-${crypto.randomUUID?.() ?? Math.random()}`;
-    // Only once it is held: the worker would else get it first, and take this page for dead.
-    void navigator.locks?.request(lock, () => {
+    const held = () => {
       worker.port.postMessage({ op: "alive", lock });
       return new Promise(() => {});
-    });
+    };
+    // The worker is told once it is held: it would else get it first, and take this page for dead.
+    navigator.locks?.request(lock, held).catch(() => {});
     return worker.port;
+  } catch {
+    return null;
   }
+}
+
+/** The way to a hub of this page. */
+function alone() {
   const { port1, port2 } = new MessageChannel();
   new Hub(`${location.origin.replace(/^http/, "ws")}/v1/ws`).serve(port2);
   return port1;

@@ -2,6 +2,8 @@
 
 import { signal } from "../vendor/preact.js";
 
+/** Whether what is touched has to be large. */
+export const touched = matching("(pointer: coarse), (max-width: 600px)");
 /** Whether there is room for one thing beside another. */
 export const narrow = matching("(max-width: 820px)");
 /** Whether it is pointed at with fingers. */

@@ -6,15 +6,7 @@ import { isObject, merge } from "./merge.js";
 const DATA = new Set(["snapshot", "patch", "event", "log", "error"]);
 
 /** What is refused for good: asked again and again, it would cost all subscriptions their connection. */
-const NEVER = new Set(["invalid-request", "bad-message", "too-many-subscriptions", "too-long"]);
-
-/**
- * Whether who watches should ask again for what was refused. Where the gateway says when, the
- * connection does so itself.
- *
- * @param {any} problem
- */
-export const worthAsking = (problem) => problem?.retry_after == null && !NEVER.has(problem?.name);
+export const NEVER = new Set(["invalid-request", "bad-message", "too-many-subscriptions", "too-long"]);
 
 export class Subscription {
   /**
@@ -32,7 +24,12 @@ export class Subscription {
     this.state = undefined;
     /** Nobody keeps an earlier state. @type {WeakSet<object>} */
     this._own = new WeakSet();
+    /** Whether it is refused for good. */
     this.over = false;
+    /** Whether the run has ended, and nothing was said of it since. */
+    this.ended = false;
+    /** What the gateway greeted with when it was asked whether an ended run goes on. @type {any} */
+    this._greeting = null;
     /** @type {any} */
     this.retry = undefined;
   }
@@ -41,12 +38,25 @@ export class Subscription {
     return "list" in this.request || (this.request.view ?? "state") === "state";
   }
 
-  /** @param {any} message */
+  /**
+   * Take a message in; gives what is new: that a run which has ended has still ended is not.
+   *
+   * @param {any} message
+   * @returns {any[]}
+   */
   take(message) {
+    if (this.ended && message.type === "end") return [];
+    if (this.ended && message.type === "hello") {
+      this._greeting = message;
+      return [];
+    }
+    const news = this._greeting ? [this._greeting, message] : [message];
+    this._greeting = null;
+    this.ended = message.type === "end";
     if (message.type === "snapshot") this.state = message.data;
     else if (message.type === "patch") this.state = merge(this.state, message.data, this._own);
-    else if (message.type === "end") this.over = true;
     if (message.cursor) this.cursor = message.cursor;
+    return news;
   }
 }
 

@@ -4,7 +4,7 @@
  */
 
 import { StreamSocket } from "./streams.js";
-import { Subscription, read } from "./subscription.js";
+import { NEVER, Subscription, read } from "./subscription.js";
 
 /** @typedef {"idle" | "connecting" | "open" | "lost" | "refused"} Standing `idle`: nothing is watched */
 /**
@@ -33,8 +33,11 @@ const OPEN_WITHIN = 10_000;
 const STOOD = 10_000;
 /** Characters of a message that the gateway surely takes: a longer one would end the connection for all. */
 const LONGEST = 4_000;
-/** Seconds before a subscription that was interrupted is asked for again. */
-const AGAIN = { least: 0.5, most: 60, unsaid: 1 };
+/**
+ * Seconds before a subscription is asked for again: one that was interrupted, and one of a run that
+ * is unknown, or has ended, and may yet begin, or go on.
+ */
+const AGAIN = { least: 0.5, most: 60, unsaid: 1, quiet: 5 };
 /** Milliseconds between pings, and what an answer may take before the connection counts as lost. */
 const PING_EVERY = 10_000;
 const PONG_WITHIN = 6_000;
@@ -153,8 +156,9 @@ export class Wire {
     const subscription = this._subscriptions.get(message.id);
     if (!subscription || message.type === "pong") return;
     if (message.type === "error" && !this._mended(subscription, message.data)) return;
-    subscription.take(message);
-    subscription.tell(subscription.folds ? { ...message, state: subscription.state } : message);
+    if (message.type === "end") this._again(subscription, AGAIN.quiet);
+    for (const one of subscription.take(message))
+      subscription.tell(subscription.folds ? { ...one, state: subscription.state } : one);
   }
 
   /**
@@ -165,8 +169,8 @@ export class Wire {
    */
   _mended(subscription, { name, retry_after: seconds }) {
     const interrupted = name === "interrupted";
-    if (seconds == null && !interrupted) subscription.over = true;
-    else this._again(subscription, Number(seconds ?? AGAIN.unsaid));
+    if (seconds == null && NEVER.has(name)) subscription.over = true;
+    else this._again(subscription, Number(seconds ?? (interrupted ? AGAIN.unsaid : AGAIN.quiet)));
     return !interrupted;
   }
 

@@ -4,15 +4,13 @@
  */
 
 import { merge } from "../core/merge.js";
-import { worthAsking } from "../core/subscription.js";
 import { html, render } from "../vendor/preact.js";
 import { embed } from "../text/embed.js";
 import { HOME, watch } from "./connection.js";
 import { sheet } from "./style.js";
 
-/** Milliseconds between two drawings, and before what was refused is asked for again. */
+/** Milliseconds between two drawings. */
 const DRAWN_EVERY = 100;
-const ASKED_AGAIN = 5_000;
 
 export class LiveElement extends HTMLElement {
   /** Attributes of which a change begins the element anew. @type {string[]} */
@@ -29,7 +27,6 @@ export class LiveElement extends HTMLElement {
     this.problem = "";
     this._stop = () => {};
     this._timer = 0;
-    this._asking = 0;
     this._waiting = false;
   }
 
@@ -59,7 +56,6 @@ export class LiveElement extends HTMLElement {
     this._stop();
     this._stop = () => {};
     clearTimeout(this._timer);
-    clearTimeout(this._asking);
     this._timer = 0;
   }
 
@@ -85,7 +81,6 @@ export class LiveElement extends HTMLElement {
 
   _begin() {
     const before = this._stop;
-    clearTimeout(this._asking);
     this.state = undefined;
     const { request, server } = this;
     this.problem = server ? "" : embed.noServer;
@@ -103,8 +98,6 @@ export class LiveElement extends HTMLElement {
   _heard(told) {
     this.told(told);
     this.problem = told.type === "error" ? told.data?.detail || embed.refused : "";
-    if (told.type === "error" && worthAsking(told.data))
-      this._asking = window.setTimeout(() => this._begin(), ASKED_AGAIN);
     if (told.type === "end")
       this.dispatchEvent(new CustomEvent("progress-end", { detail: told.data, bubbles: true, composed: true }));
     this._draw();

@@ -3,6 +3,7 @@
 import { html } from "../../vendor/preact.js";
 import { number } from "../../core/format.js";
 import { Icon } from "../../parts/icons.js";
+import { useInSight } from "../../parts/in_sight.js";
 import { wordFor } from "../../parts/status.js";
 import { list } from "../../text/list.js";
 import { at } from "./address.js";
@@ -40,8 +41,9 @@ export function Cards({ counts, statuses, waiting }) {
 /** @param {Counted} props */
 export function Tabs({ counts, statuses, waiting }) {
   const known = Object.values(counts);
+  const row = useInSight(String(statuses));
   const total = known.length ? known.reduce((sum, n) => sum + n, 0) : null;
-  return html`<nav class="runs-tabs" aria-label=${tabs.label} aria-busy=${waiting}><ul>
+  return html`<nav class="runs-tabs" aria-label=${tabs.label} aria-busy=${waiting}><ul ref=${row}>
     <${Tab} of=${[]} word=${tabs.all} n=${total} statuses=${statuses} />
     ${STATUSES.map((status) =>
       html`<${Tab} key=${status} of=${[status]} word=${wordFor(status)} n=${counts[status] ?? null} statuses=${statuses} />`)}

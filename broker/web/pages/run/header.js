@@ -2,6 +2,7 @@
 
 import { html } from "../../vendor/preact.js";
 import { called } from "../../core/format.js";
+import { query } from "../../core/route.js";
 import { CopyButton } from "../../parts/copy.js";
 import { Status } from "../../parts/status.js";
 import { text } from "../../text/run.js";
@@ -44,7 +45,7 @@ export function Header({ view, latest, ofNow, problem, again }) {
       <${Facts} run=${run} state=${state} latest=${latest} ofNow=${ofNow} />
     </div>
     ${problem && ofNow && html`<p class="run-note wrap" role="status">${noteOf(problem)}</p>`}
-    ${state.error || state.status === "failed" ? html`<${Problem} state=${state} />` : null}
+    ${state.error || state.status === "failed" ? html`<${Problem} state=${state} brief=${!onSteps} />` : null}
     ${ofNow && html`<${Silence} state=${state} />`}
     <${Paused} state=${state} />
     ${state.message && html`<p class="run-message wrap">${state.message}</p>`}

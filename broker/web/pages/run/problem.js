@@ -10,13 +10,22 @@ import { Tree } from "./tree.js";
 /** Steps that are named; the list of steps has them all. */
 const NAMED = 5;
 
-/** @param {{state: any}} props */
-export function Problem({ state }) {
+/** @param {{state: any, brief?: boolean}} props `brief`: a line that unfolds, where something else is to be seen */
+export function Problem({ state, brief = false }) {
   const error = state.error ?? {};
+  const title = html`<h2><${Icon} name="failed" />${error.type ? html`<span class="wrap">${error.type}</span>` : text.problem.title}</h2>`;
+  if (!brief)
+    return html`<section class="problem" aria-label=${text.problem.title}>${title}<${Reasons} state=${state} error=${error} /></section>`;
+  return html`<section class="problem" data-brief aria-label=${text.problem.title}><details class="trace">
+    <summary>${title}<span class="problem-line clip">${error.message}</span></summary>
+    <${Reasons} state=${state} error=${error} />
+  </details></section>`;
+}
+
+/** @param {{state: any, error: any}} props */
+function Reasons({ state, error }) {
   const failed = failedSteps(state.steps);
-  return html`<section class="problem" aria-label=${text.problem.title}>
-    <h2><${Icon} name="failed" />${error.type ? html`<span class="wrap">${error.type}</span>` : text.problem.title}</h2>
-    <p class="problem-message wrap">${error.message ?? (failed.length ? null : text.problem.unnamed)}</p>
+  return html`<p class="problem-message wrap">${error.message ?? (failed.length ? null : text.problem.unnamed)}</p>
     ${(error.kind || error.retryable !== undefined) && html`<p class="problem-kind">
       ${error.kind && html`<span>${text.problem.kinds[error.kind] ?? error.kind}</span>`}
       ${error.retryable !== undefined && html`<span>${error.retryable ? text.problem.retryable : text.problem.notRetryable}</span>`}
@@ -28,8 +37,7 @@ export function Problem({ state }) {
       </li>`)}
       ${failed.length > NAMED && html`<li class="muted">${text.problem.more(failed.length - NAMED)}</li>`}
     </ul></div>`}
-    <${Traces} error=${error} />
-  </section>`;
+    <${Traces} error=${error} />`;
 }
 
 /**

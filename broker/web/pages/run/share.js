@@ -12,7 +12,7 @@ import { text } from "../../text/run.js";
 export function Share({ run, state }) {
   const [open, setOpen] = useState(false);
   useKeys(text.keys.page, [{ key: "s", does: text.keys.share, act: () => setOpen(true) }]);
-  return html`<button onClick=${() => setOpen(true)}><${Icon} name="share" />${text.share.title}</button>
+  return html`<button class="run-share" title=${text.share.title} onClick=${() => setOpen(true)}><${Icon} name="share" /><span>${text.share.title}</span></button>
     ${open && html`<${Dialog} title=${text.share.title} onClose=${() => setOpen(false)}>
       ${addresses(run, state).map(({ label, value }) => html`<div key=${label} class="share-row">
         <label>${label}<input readonly value=${value} onFocus=${selectAll} /></label>

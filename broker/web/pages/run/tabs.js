@@ -2,6 +2,7 @@
 
 import { html } from "../../vendor/preact.js";
 import { ask, query } from "../../core/route.js";
+import { useInSight } from "../../parts/in_sight.js";
 import { Guard } from "../../parts/page.js";
 import { text } from "../../text/run.js";
 import { useFamily } from "./family.js";
@@ -23,6 +24,7 @@ export function Tabs({ view }) {
   const names = Object.keys(TABS).filter((name) => name !== "graph" || tied);
   const asked = query.value.get("tab") ?? "";
   const chosen = names.includes(asked) ? asked : "steps";
+  const row = useInSight(chosen);
   /** @param {KeyboardEvent} event */
   const onKeyDown = (event) => {
     const to = target(event.key, names.indexOf(chosen), names.length);
@@ -31,7 +33,7 @@ export function Tabs({ view }) {
     show(names[to]);
     document.getElementById(`tab-${names[to]}`)?.focus();
   };
-  return html`<div class="tabs" role="tablist" aria-label=${text.tabs.label} onKeyDown=${onKeyDown}>
+  return html`<div ref=${row} class="tabs" role="tablist" aria-label=${text.tabs.label} onKeyDown=${onKeyDown}>
       ${names.map((name) => html`<button
         key=${name} id=${`tab-${name}`} role="tab" class="tab" aria-selected=${name === chosen}
         aria-controls="tab-shown" tabindex=${name === chosen ? 0 : -1} onClick=${() => show(name)}

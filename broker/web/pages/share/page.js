@@ -34,12 +34,14 @@ export default function SharePage({ run }) {
         ${state.pipeline && html`<span class="run-pipeline clip" title=${state.pipeline}>${state.pipeline}</span>`}
         <h1 class="wrap run-name">${nameOf(run, state)}</h1>
       </div><span class="muted">${share.readOnly}</span></div>
-      <div class="run-status"><${Status} status=${state.status} />
-        ${state.message && html`<span class="wrap">${state.message}</span>`}</div>
-      <${Facts} run=${run} state=${state} latest=${{ ...state, attempt: 1 }} ofNow />
+      <div class="run-standing">
+        <span class="run-status" data-status=${state.status}><${Status} status=${state.status} /></span>
+        <${Facts} run=${run} state=${state} latest=${{ ...state, attempt: 1 }} ofNow />
+      </div>
       ${shown.problem && html`<p class="run-note wrap" role="status">${noteOf(shown.problem)}</p>`}
       <${Silence} state=${state} /><${Paused} state=${state} />
       ${state.status === "failed" && html`<${Problem} state=${state} />`}
+      ${state.message && html`<p class="run-message wrap">${state.message}</p>`}
     </header>
     <${Overall} state=${state} />
     <section aria-label=${share.steps}><${Guard}><${Lazy} load=${steps} run=${run} state=${state} /><//></section>

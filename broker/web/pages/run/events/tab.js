@@ -4,6 +4,7 @@ import { html, useEffect, useMemo, useRef, useState } from "../../../vendor/prea
 import { encoded, get } from "../../../core/api.js";
 import { clock, full, moment } from "../../../core/format.js";
 import { useKeys } from "../../../core/keys.js";
+import { touched } from "../../../core/media.js";
 import { ask } from "../../../core/route.js";
 import { Virtual } from "../../../parts/virtual.js";
 import { events as words } from "../../../text/events.js";
@@ -14,7 +15,8 @@ import { said } from "./said.js";
 import { Scrubber } from "./scrubber.js";
 import { MOST, Story } from "./story.js";
 
-const ROW = 34;
+/** Heights of a row in pixels; styles/history.css says the same. */
+const ROW = { small: 34, touched: 46 };
 /** Milliseconds that a moment is shown before the address names it: browsers allow few changes. */
 const SETTLED = 400;
 
@@ -95,7 +97,7 @@ export default function EventsTab({ run, at }) {
     ${story.problem.value && html`<p role="alert">${words.refused(story.problem.value)}</p>`}
     ${!found.length && html`<p class="muted">${events.length ? words.none : words.loading}</p>`}
     <div class="event-frame" data-open=${event ? "" : undefined}>
-      <${Virtual} class="event-rows" label=${words.title} count=${found.length} height=${ROW} handle=${handle}
+      <${Virtual} class="event-rows" label=${words.title} count=${found.length} height=${touched.value ? ROW.touched : ROW.small} handle=${handle}
         row=${(/** @type {number} */ index) => html`<${Row} key=${events[found[index]].cursor} event=${events[found[index]]}
           place=${found[index]} shown=${found[index] === place} onShow=${show} />`} />
       ${event && html`<${EventDetail} event=${event} patch=${history.patch(event.cursor)} />`}

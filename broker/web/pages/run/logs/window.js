@@ -135,6 +135,7 @@ export class LogWindow {
     const request = { run: this._run, view: "logs", ...this._chosen, attempt, ...from };
     this.standing.value = "live";
     this._end = watch(request, (told) => {
+      if (told.type === "hello" || told.type === "log") this.standing.value = "live";
       if (told.type === "hello" && told.data?.resumed === false && told.data.from) this._lines = [];
       else if (told.type === "log") this._lines.push(lineOf(told.data));
       else if (told.type === "end") this.standing.value = "ended";
