@@ -1,6 +1,5 @@
 """The gateway as HTTP: its parts (`compose.py`) behind routes, limits and addresses."""
 
-import ipaddress
 import logging
 import os
 import time
@@ -15,20 +14,26 @@ from aiohttp import web
 from broker import __version__
 from broker.dialects.said import Dialect
 from broker.dialects.table import DIALECTS
-from broker.errors import SettingsError, StreamUnavailable
+from broker.errors import StreamUnavailable
 from broker.gateway import commands, cors, keys, routes
 from broker.gateway.attempts import Attempts
 from broker.gateway.beginning import kept_up, plainly
-from broker.gateway.bundles import BundleLimits
 from broker.gateway.compat.expected import Expected
-from broker.gateway.compose import Parts, Wanted, composed, loop_timing
+from broker.gateway.compose import Parts, composed, loop_timing
+from broker.gateway.configured import (
+    address,
+    host_and_port,
+    limits_of,
+    options,
+    origins,
+    wanted,
+)
 from broker.gateway.dispatch import Dispatch
 from broker.gateway.drain import Drain
 from broker.gateway.estimates import Estimates
 from broker.gateway.foreign_reader import ForeignReader
-from broker.gateway.limits import Limits, Rate
+from broker.gateway.limits import Limits
 from broker.gateway.listening import Door
-from broker.gateway.live_lists import ListLimits
 from broker.gateway.loop_lag import sampled
 from broker.gateway.middleware import problems
 from broker.gateway.origins import guard
@@ -36,23 +41,17 @@ from broker.gateway.outage import Outage
 from broker.gateway.pages import Pages, packaged
 from broker.gateway.readiness import Readiness
 from broker.gateway.recent import RecentRuns
-from broker.gateway.sockets import SocketLimits
 from broker.gateway.starting import Starting
 from broker.gateway.translator import Translator
 from broker.gateway.waiting import Waits
-from broker.hub.ports import Timing
-from broker.hub.registry import RegistryLimits
-from broker.hub.run_hub import HubLimits
 from broker.logs import about
 from broker.metrics import Metrics
 from broker.model.bounds import Bounds
 from broker.model.ids import Ulids
-from broker.runs.projector import ProjectorLimits
 from broker.settings import Settings
 from broker.stream.addresses import judge
 from broker.stream.embedded import embedded_server
 from broker.stream.foreign import ForeignMessages
-from broker.stream.topology import StreamSettings
 
 log = logging.getLogger(__name__)
 
@@ -83,12 +82,12 @@ async def running(
     it can. Raises SettingsError, CannotListen, EmbeddedServerError, NatsRefused, NatsUnfit,
     TopologyMismatch and StreamRefused; with an embedded server StreamUnavailable too.
     """
-    host, port = _address(settings)
-    admin = _host_and_port(settings.admin_listen, "admin-listen") if settings.admin_listen else None
+    host, port = address(settings)
+    admin = host_and_port(settings.admin_listen, "admin-listen") if settings.admin_listen else None
     if settings.nats_url:
         judge(settings.nats_url, "--nats-url")
     metrics, timing = metrics or Metrics(), loop_timing()
-    limits = _limits(settings, timing, metrics)
+    limits = limits_of(settings, timing, metrics)
     drain = Drain(limits.streams)
     outage = Outage(timing.now)
     readiness = Readiness(drain, outage, settings.ready_grace)
@@ -97,11 +96,11 @@ async def running(
 
     def application() -> web.Application:
         """With all that needs no NATS."""
-        check = problems(guard(_origins(settings)))
+        check = problems(guard(origins(settings)))
         app = web.Application(middlewares=[check], client_max_size=settings.body_max)
         app[keys.METRICS], app[keys.READY] = metrics, readiness.why_not
-        app[keys.PAGES] = Pages(packaged(), framers=_origins(settings))
-        app.on_response_prepare.append(cors.headers_for(_origins(settings)))
+        app[keys.PAGES] = Pages(packaged(), framers=origins(settings))
+        app.on_response_prepare.append(cors.headers_for(origins(settings)))
         if admin is None:
             routes.add_admin(app)
         return app
@@ -126,7 +125,7 @@ async def running(
         async def serving() -> AsyncIterator[None]:
             async with AsyncExitStack() as parts_stack:
                 parts = await parts_stack.enter_async_context(
-                    composed(nats_url, _wanted(settings), timing, metrics, outage)
+                    composed(nats_url, wanted(settings), timing, metrics, outage)
                 )
                 app = application()
                 await _furnish(parts_stack, app, parts, settings, metrics, limits, drain, dialects)
@@ -190,7 +189,7 @@ async def _furnish(
     )
     await stack.enter_async_context(reader.running())
     app[keys.TIMING] = parts.timing
-    app[keys.OPTIONS] = _options(settings)
+    app[keys.OPTIONS] = options(settings)
     app[keys.LIMITS] = limits
     parts.sockets.give = partial(commands.give, dispatch, limits)
     parts.sockets.admit = limits.opens.spend
@@ -231,110 +230,6 @@ def _admin(metrics: Metrics, readiness: Readiness) -> web.Application:
     admin[keys.METRICS], admin[keys.READY] = metrics, readiness.why_not
     routes.add_admin(admin)
     return admin
-
-
-def _host_and_port(text: str, name: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    host = host.strip("[]")
-    number = int(port) if port.isascii() and port.isdigit() and len(port) <= 5 else -1
-    if not host or not 0 <= number <= 65_535:
-        raise SettingsError(f"--{name}={text!r} is not of the form HOST:PORT")
-    return host, number
-
-
-def _address(settings: Settings) -> tuple[str, int]:
-    """Host and port to listen on; beyond loopback only on request."""
-    host, port = _host_and_port(settings.listen, "listen")
-    try:
-        local = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        local = host == "localhost"
-    if not local and not settings.insecure:
-        raise SettingsError(
-            f"--listen={settings.listen!r} is reached from other machines, and nothing asks who "
-            "they are: listen on 127.0.0.1 behind a proxy that does, or say --insecure"
-        )
-    return host, port
-
-
-def _wanted(settings: Settings) -> Wanted:
-    return Wanted(
-        streams=StreamSettings(replicas=settings.replicas, log_batches=settings.log_batches),
-        registry=_registry_limits(settings),
-        sockets=_socket_limits(settings),
-        projector=ProjectorLimits(bounds=Bounds(steps=settings.max_steps)),
-        bundles=BundleLimits(
-            heartbeat=settings.heartbeat,
-            max_age=settings.max_age,
-            idle_timeout=settings.idle_timeout,
-            stall_timeout=settings.stall_timeout,
-        ),
-        lists=_list_limits(settings),
-        index_max=settings.index_max,
-    )
-
-
-def _registry_limits(settings: Settings) -> RegistryLimits:
-    return RegistryLimits(
-        hub_ttl=settings.hub_ttl,
-        heartbeat=settings.heartbeat,
-        idle_timeout=settings.idle_timeout,
-        stall_timeout=settings.stall_timeout,
-        hub=HubLimits(tick=settings.tick, bounds=Bounds(steps=settings.max_steps)),
-    )
-
-
-def _socket_limits(settings: Settings) -> SocketLimits:
-    return SocketLimits(
-        heartbeat=settings.heartbeat,
-        max_age=settings.max_age,
-        high_water=settings.high_water,
-        stall_timeout=settings.stall_timeout,
-        allowed_origins=_origins(settings),
-    )
-
-
-def _list_limits(settings: Settings) -> ListLimits:
-    return ListLimits(
-        ttl=settings.hub_ttl,
-        heartbeat=settings.heartbeat,
-        idle_timeout=settings.idle_timeout,
-        stall_timeout=settings.stall_timeout,
-    )
-
-
-def _options(settings: Settings) -> keys.Options:
-    return keys.Options(
-        snapshot_ttl=settings.snapshot_ttl,
-        heartbeat=settings.heartbeat,
-        max_age=settings.max_age,
-        high_water=settings.high_water,
-        stall_timeout=settings.stall_timeout,
-        body_max=settings.body_max,
-        max_steps=settings.max_steps,
-        fixed_headers=cors.fixed(_origins(settings)),
-    )
-
-
-def _limits(settings: Settings, timing: Timing, metrics: Metrics) -> Limits:
-    proxies = tuple(filter(None, map(str.strip, settings.trusted_proxies.split(","))))
-    try:
-        return Limits(
-            polls=Rate("poll_rate", settings.poll_rate, settings.poll_burst),
-            opens=Rate("open_rate", settings.open_rate, settings.open_burst),
-            ingest=Rate("ingest_rate", settings.ingest_rate, settings.ingest_rate),
-            streams_per_client=settings.streams_per_client,
-            streams_max=settings.streams_max,
-            trusted_proxies=proxies,
-            now=timing.now,
-            metrics=metrics,
-        )
-    except ValueError as error:
-        raise SettingsError(f"--trusted-proxies={settings.trusted_proxies!r}: {error}") from None
-
-
-def _origins(settings: Settings) -> frozenset[str]:
-    return frozenset(filter(None, map(str.strip, settings.allowed_origins.split(","))))
 
 
 def _shown(url: str) -> str:
