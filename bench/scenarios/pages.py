@@ -77,9 +77,7 @@ async def _loads(server: Server, browser: Browser, count: int) -> list[Figure]:
     ]
 
 
-async def _scrolled(
-    server: Server, browser: Browser, seconds: float, runs: int
-) -> list[Figure]:
+async def _scrolled(server: Server, browser: Browser, seconds: float, runs: int) -> list[Figure]:
     page = await browser.new_page(viewport=SIZE)
     await page.goto(_at(server, "/"))
     await page.locator(".runs-name").first.wait_for()

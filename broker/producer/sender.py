@@ -124,6 +124,8 @@ class Sender:
                     async with asyncio.timeout_at(flight.due):
                         await self._spool.bell()
                 except TimeoutError:
+                    if self._age(flight.flying[0][0]) >= REMEMBERED:  # this machine has slept
+                        raise StreamUnavailable("publish", "it was sent too long ago") from None
                     await flight.repeat(send)
         finally:
             self._land(flight.flying)
@@ -193,6 +195,8 @@ class Sender:
             for entry in entries:
                 if entry.id in stored:
                     self._settle(entry)
+        for entry in unsure:  # those that are left will be sent as for the first time
+            entry.sent_at = None
 
     def _age(self, entry: Entry) -> float:
         """Seconds since it was first sent; the monotonic clock may sleep, the other be set."""

@@ -32,6 +32,7 @@ class RawClient(Client):
     async def _process_msg(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None
     ) -> None:
+        self._pings_outstanding = 0  # a pong waits behind all that the server had to send before
         handler = self.handlers.get(sid)
         if handler is None:
             await super()._process_msg(sid, subject, reply, data, headers or b"")

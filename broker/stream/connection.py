@@ -147,7 +147,8 @@ class Connection:
             **options,
         )
         try:
-            await (connecting if forever else asyncio.wait_for(connecting, REQUEST_TIMEOUT))
+            async with asyncio.timeout(None if forever else REQUEST_TIMEOUT):
+                await connecting
         except NatsRefused:
             with suppress(Exception):
                 await client.close()

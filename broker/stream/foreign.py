@@ -212,13 +212,15 @@ class ForeignMessages:
             if not self._held:
                 self._held_since = asyncio.get_running_loop().time()
             place = place_of(reply)
+            held = self._held.get(place.seq)
             self._held[place.seq] = Foreign(
                 subject,
                 data,
                 reply,
                 Cursor(self._epoch, place.seq),
                 place.stored_at,
-                place.deliveries > 1,
+                # What waits here for too long comes again, and was in nobody else's hands.
+                place.deliveries > 1 if held is None else held.again,
             )
             self._due = max(0, self._due - 1)
         elif subject.endswith(b".%d" % self._asked):

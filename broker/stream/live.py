@@ -115,7 +115,10 @@ class LiveRuns:
             await follower.open()
             if not follower.last and self.stream == PROGRESS:
                 # Who is told that a run is unknown does not come again.
-                await follower.open_upto(await last_sequence(self.reads, follower.subject))
+                last = await last_sequence(self.reads, follower.subject)
+                await follower.open_upto(last)
+                if last and not follower.last:
+                    raise StreamUnavailable("follow a run", "what is stored has not arrived here")
         except BaseException:
             await follower.close()
             raise

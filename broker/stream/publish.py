@@ -67,9 +67,14 @@ async def publish_all(connection: Connection, messages: Sequence[Message]) -> li
     """
     stored: list[Stored] = []
     for begin in range(0, len(messages), IN_FLIGHT):
-        window = [
-            await submit(connection, message) for message in messages[begin : begin + IN_FLIGHT]
-        ]
+        window: list[asyncio.Future[Stored]] = []
+        try:
+            for message in messages[begin : begin + IN_FLIGHT]:
+                window += [await submit(connection, message)]
+        except BaseException:
+            for acknowledged in window:
+                acknowledged.cancel()
+            raise
         answers = await asyncio.gather(*map(_acknowledged, window), return_exceptions=True)
         for answer in answers:
             if isinstance(answer, BaseException):

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-import pytest
 from playwright.async_api import Page, expect
 
 from tests.dashboard.browsing import Dashboard, dashboard, violations, widest
@@ -36,6 +35,7 @@ ANSWERS: Final[dict[str, Fault]] = {
     "breaks its JSON": answers(200, '{"items": [', "application/json"),
     "answers null": answers(200, "null", "application/json"),
     "breaks off": truncated,
+    "drips": dripping,
 }
 COMES_BACK: Final = (1001, 1011, 1012, 4404, 4408)
 FINAL: Final = {
@@ -109,10 +109,11 @@ async def test_sockets_that_the_gateway_closes(tmp_path: Path) -> None:
 
 async def test_sockets_that_speak_nonsense(tmp_path: Path) -> None:
     patch = '{"type":"patch","id":1,"data":[1,2]}'
+    frames: list[str | bytes] = ["<html>", "null", b"\x00\xff", '{"type":7}', patch]
     async with spoilt(tmp_path) as (d, way):
         page = await d.open(f"/runs/{RUN}", url=way.url)
         band = page.get_by_role("region", name="Connection")
-        for number, frame in enumerate(("<html>", "null", b"\x00\xff", '{"type":7}', patch), 1):
+        for number, frame in enumerate(frames, 1):
             await live(page, d, number)
             await way.spoil(saying(frame))
             await expect(band).to_contain_text("does not speak as a gateway does")
@@ -147,10 +148,9 @@ PAGES: Final = {
 }
 
 
-@pytest.mark.parametrize("fault", [ANSWERS["is another site"], dripping])
-async def test_a_page_that_opens_while_the_gateway_is_broken(tmp_path: Path, fault: Fault) -> None:
+async def test_a_page_that_opens_while_the_gateway_is_broken(tmp_path: Path) -> None:
     async with spoilt(tmp_path) as (d, way):
-        await way.spoil(fault)
+        await way.spoil(ANSWERS["is another site"])
         context = await d.context(viewport={"width": 375, "height": 700})
         pages = {path: await d.open(path, url=way.url, context=context) for path in PAGES}
         for path, title in PAGES.items():
@@ -197,6 +197,15 @@ async def test_live_data_without_the_rest_of_the_api(tmp_path: Path) -> None:
         await page.get_by_role("button", name="Cancel").first.click()
         await page.get_by_role("dialog").locator("button[type=submit]").click()
         await expect(page.get_by_role("dialog")).to_contain_text("does not speak as a gateway")
+
+
+async def test_a_browser_that_lets_tabs_share_nothing(tmp_path: Path) -> None:
+    async with spoilt(tmp_path) as (d, way):
+        await way.spoil(answers(503, "", "text/plain"), paths="/core/worker.js$", sockets=False)
+        await live(await d.open(f"/runs/{RUN}", url=way.url), d, 1)
+        context = await d.context()
+        await context.add_init_script("SharedWorker = class { constructor() { throw Error() } }")
+        await live(await d.open(f"/runs/{RUN}", context=context), d, 2)
 
 
 async def test_an_address_that_names_no_run_costs_no_other_tab_its_connection(

@@ -44,7 +44,7 @@ async def test_the_page_shows_the_run_as_it_was(shown: Dashboard) -> None:
     page = await shown.open(f"/runs/{RUN}?tab=events")
     await expect(page.locator(".run-header .status").first).to_have_text("Failed")
     await page.locator(".event-row", has_text="step.progress").get_by_role("button").click()
-    await expect(page.get_by_text("You see the past:")).to_be_visible()
+    await expect(page.locator(".past-band")).to_be_visible()
     await expect(page.locator(".run-header .status").first).to_have_text("Running")
     detail = page.locator(".event-detail")
     await expect(detail.locator("pre").first).to_contain_text('"unit": "files"')
@@ -61,7 +61,7 @@ async def test_a_moment_of_the_past_has_a_link(shown: Dashboard) -> None:
     )
     await page.wait_for_url(re.compile("at="))
     other = await shown.open(page.url.removeprefix(shown.broker.url))
-    await expect(other.get_by_text("You see the past:")).to_be_visible()
+    await expect(other.locator(".past-band")).to_be_visible()
     await expect(other.locator(".run-header .status").first).to_have_text("Running")
     await other.get_by_role("button", name="Back to now").click()
     await expect(other.locator(".run-header .status").first).to_have_text("Failed")
@@ -75,8 +75,8 @@ async def test_keys_walk_through_the_past_and_play_it(shown: Dashboard) -> None:
     await expect(page.locator(".event-row button[aria-pressed=true]")).to_contain_text(
         "step.failed"
     )
-    await page.keyboard.press("p")  # plays to the end, which is now
-    await expect(page.get_by_text("You see the past:")).to_have_count(0)
+    await page.keyboard.press("k")  # plays to the end, which is now
+    await expect(page.locator(".past-band")).to_have_count(0)
 
 
 async def test_events_are_found_by_kind_and_text(shown: Dashboard) -> None:
@@ -99,7 +99,7 @@ async def test_a_long_story_is_scrubbed_through(shown: Dashboard) -> None:
     slider = page.get_by_role("slider")
     await expect(slider).to_have_attribute("max", "2000")
     await slider.fill("1000")
-    await expect(page.get_by_text("You see the past:")).to_be_visible()
+    await expect(page.locator(".past-band")).to_be_visible()
     await expect(page.locator(".overall-line")).to_contain_text("500")
     await slider.fill("200")
     await expect(page.locator(".overall-line")).to_contain_text("100")

@@ -30,7 +30,8 @@ PAGES: Final = {
 LONGEST_WALK: Final = 120
 """Steps by Tab after which a page counts as a trap."""
 
-CONTRAST: Final = """async () => (await axe.run(document, { runOnly: ["color-contrast"] })).violations
+CONTRAST: Final = """async () => (await axe.run(document, { runOnly: ["color-contrast"] }))
+  .violations
   .flatMap(({ nodes }) => nodes.map((node) => `${node.html} ${node.any[0]?.message}`))"""
 MOVING: Final = """() => document.getAnimations()
   .filter((one) => one.playState === "running" && one.effect.getComputedTiming().duration > 1)
@@ -42,10 +43,12 @@ SMALL: Final = """() => {
   const inText = (el) => el.matches("a") && getComputedStyle(el).display === "inline"
     && el.parentElement.innerText.trim() !== el.innerText.trim();
   return [...document.querySelectorAll(targets)]
-    .filter((el) => el.checkVisibility({ visibilityProperty: true }) && !el.closest(free) && !inText(el))
-    .map((el) => [el, (el.matches("[type=checkbox], [type=radio]") && el.closest("label") || el).getBoundingClientRect()])
+    .filter((el) => el.checkVisibility({ visibilityProperty: true }))
+    .filter((el) => !el.closest(free) && !inText(el))
+    .map((el) => [el, (el.matches("[type=checkbox]") && el.closest("label") || el)])
+    .map(([el, touched]) => [el, touched.getBoundingClientRect()])
     .filter(([, { width, height }]) => width > 0 && (width < 43.5 || height < 43.5))
-    .map(([el, { width, height }]) => `${Math.round(width)}x${Math.round(height)} ${el.outerHTML.slice(0, 110)}`);
+    .map(([el, { width, height }]) => `${width}x${height} ${el.outerHTML.slice(0, 110)}`);
 }"""
 FOCUSED: Final = """() => {
   const at = document.activeElement;
@@ -71,14 +74,15 @@ async def told(folder: Path) -> AsyncIterator[Dashboard]:
             {"step": "check", "after": ["fetch"]},
             {"step": "load", "after": ["check"]},
         ]
+        started = {"type": "run.started", "pipeline": "import", "plan": plan}
         for run in ("other", RUN):
             await d.broker.publish(
                 run,
-                {"type": "run.started", "pipeline": "import", "plan": plan, "labels": {"team": "data"}, "worker": "w1"},
+                {**started, "labels": {"team": "data"}, "worker": "w1"},
                 {"type": "step.started", "step": "fetch"},
                 {"type": "step.completed", "step": "fetch"},
                 {"type": "step.started", "step": "check"},
-                {"type": "step.progress", "step": "check", "current": 3, "total": 9, "unit": "rows"},
+                {"type": "step.progress", "step": "check", "current": 3, "total": 9},
                 {"type": "artifact.added", "name": "report", "uri": "https://example.test/report"},
                 {"type": "command.cancel", "id": "c1", "by": "ada"},
             )  # fmt: skip
@@ -159,7 +163,7 @@ async def test_all_is_reached_by_tab_and_the_focus_is_seen(tmp_path: Path) -> No
     async with told(tmp_path) as d:
         page = await opened(d, viewport={"width": 1440, "height": 900})
         async for path in each(d, page):
-            numbers = []
+            numbers: list[int] = []
             for _ in range(LONGEST_WALK):
                 await page.keyboard.press("Tab")
                 at = await page.evaluate(FOCUSED)

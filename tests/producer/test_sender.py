@@ -14,6 +14,7 @@ import pytest
 
 from broker.model.events import RunAnnotated, StepProgress
 from broker.producer import Producer, Run
+from broker.producer.flight import HOLD_MOST
 from broker.stream.connection import Connection
 from broker.stream.embedded import embedded_server
 from broker.stream.publish import Message, publish
@@ -127,6 +128,25 @@ async def test_an_outage_longer_than_the_servers_memory_doubles_nothing(nats: Na
         assert [f"step.started {n}" for n in range(101)] == steps(await nats.tags(run.id))
 
 
+async def test_a_machine_that_slept_doubles_nothing(nats: Nats) -> None:
+    """It wakes with its connection, and the ids of what was not acknowledged are forgotten."""
+    await forget_early(nats)
+    link, clock = Link(nats.url), Clock()
+    async with (
+        link.opened() as url,
+        Producer.connect(url, now=clock.now, monotonic=clock.monotonic) as producer,
+    ):
+        run = await begun(producer, nats)
+        await deafen(link, producer, run, nats)
+        clock.ahead = 600.0
+        await all_ids_are_forgotten(nats)
+        await asyncio.sleep(2 * HOLD_MOST)  # in which nothing may be sent again
+        link.cut()
+        link.deaf = False
+        await producer.flush()
+        assert [f"step.started {n}" for n in range(100)] == steps(await nats.tags(run.id))
+
+
 async def begun(producer: Producer, nats: Nats) -> Run:
     run = producer.run("p")
     run.start()
@@ -152,7 +172,7 @@ async def deafen(link: Link, producer: Producer, run: Run, nats: Nats) -> None:
 async def forget_early(nats: Nats) -> None:
     """Shorten the server's memory of message ids, while it has none."""
     config = (await api(nats.connection, f"STREAM.INFO.{PROGRESS}"))["config"]
-    config["duplicate_window"] = 100_000_000
+    config["duplicate_window"] = 1_000_000_000  # longer than the faults of a test
     await api(nats.connection, f"STREAM.UPDATE.{PROGRESS}", config)
 
 

@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
+from broker.errors import StreamUnavailable
 from broker.model.record import Record
 from broker.stream.checkpoints import load
 from broker.stream.connection import Connection
@@ -84,3 +87,20 @@ async def test_reading_goes_on_until_what_is_known_to_be_stored_has_come(tmp_pat
         await behind.tasks.pop()
         assert [4, 7, 9] == log.seqs
         await follower.close()
+
+
+async def test_a_run_that_only_the_leader_knows_is_not_unknown(tmp_path: Path) -> None:
+    """Whoever else is asked has nothing of it yet: who asks is to come again."""
+    async with asyncio.timeout(20), nats(tmp_path) as server, following(server.url) as runs:
+        await server.publish("r1", started())
+
+        class Empty(LiveRuns):
+            async def pages(
+                self, subject: str, after: int, page_size: int = 1
+            ) -> AsyncIterator[list[Record]]:
+                return
+                yield
+
+        runs.__class__ = Empty
+        with pytest.raises(StreamUnavailable, match="has not arrived"):
+            await runs.follow(key_of("r1"), Log().deliver)

@@ -1,12 +1,18 @@
 """Messages as plain calls, errors as ours: and what `RawClient` needs of nats-py, pinned.
 
-It overrides `_process_msg` and `_process_err`, and uses `_sid`, `_subs`, `_pending`,
-`_pending_data_size`, `_server_info`, `_error_cb`, `_process_op_err`, `_send_subscribe`,
-`_send_unsubscribe`, `_send_command`, `_flush_pending` and the option `reconnect_time_wait`. When
-nats-py changes one of them, one of these tests fails.
+It overrides `_process_msg`, `_process_err` and `_attempt_reconnect`, and uses `_sid`, `_subs`,
+`_pending`, `_pending_data_size`, `_pings_outstanding`, `_transport` (and its `_io_writer`),
+`_server_info`, `_error_cb`, `_process_op_err`, `_send_subscribe`, `_send_unsubscribe`,
+`_send_command`, `_flush_pending` and the option `reconnect_time_wait`. When nats-py changes one of
+them, one of these tests fails.
 """
 
 import asyncio
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +21,7 @@ from broker.errors import NatsRefused, StreamUnavailable
 from broker.stream.client import Handler
 from broker.stream.connection import FIRST_PAUSE, Connection
 from broker.stream.embedded import embedded_server
-from tests.faults import killable, link
+from tests.faults import killable, link, pid_in
 from tests.stream.configured import configured
 from tests.stream.serving import PATIENCE
 
@@ -207,6 +213,75 @@ async def test_what_was_not_sent_before_a_loss_is_not_sent_after_it(tmp_path: Pa
             await returned.wait()
             await connection.publish("a", b"fresh")
             assert [b"fresh"] == await heard.payloads(1)
+
+
+@contextmanager
+def frozen(folder: Path) -> Iterator[None]:
+    """The server of a folder does nothing, and keeps its connections open."""
+    pid = pid_in(folder)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+FLOOD = b"PUB a 1000000\r\n%b\r\n" % bytes(1_000_000) * 32
+"""More than a socket takes while nobody reads."""
+
+
+async def test_a_frozen_server_is_left_with_what_it_has_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("broker.stream.connection.PING", 0.1)
+    async with asyncio.timeout(PATIENCE), embedded_server(tmp_path, 0) as url:
+        lost = asyncio.Event()
+
+        def changed(connected: bool) -> None:
+            if not connected:
+                lost.set()
+
+        async with Connection.connect(url, name="test", on_change=changed) as connection:
+            with frozen(tmp_path):
+                flooding = asyncio.create_task(connection.send(FLOOD))
+                await lost.wait()
+            await asyncio.gather(flooding, return_exceptions=True)
+
+
+async def test_a_frozen_server_is_not_waited_for_at_the_end(tmp_path: Path) -> None:
+    async with embedded_server(tmp_path, 0) as url:
+        with ExitStack() as life:
+            async with asyncio.timeout(10), Connection.connect(url, name="test") as connection:
+                life.enter_context(frozen(tmp_path))
+                flooding = asyncio.create_task(connection.send(FLOOD))
+                await asyncio.sleep(0.1)  # until the socket is full, which nothing tells
+        await asyncio.gather(flooding, return_exceptions=True)
+
+
+async def test_a_server_that_has_much_to_send_is_not_taken_for_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answer to a ping lies behind all of that."""
+    monkeypatch.setattr("broker.stream.connection.PING", 0.25)
+    async with (
+        asyncio.timeout(PATIENCE),
+        embedded_server(tmp_path, 0) as url,
+        Connection.connect(url, name="other") as other,
+    ):
+        changes: list[bool] = []
+        heard = Heard()
+
+        def busy(subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
+            time.sleep(0.01)  # keeps the loop from reading on
+            heard.handler(subject, reply, data, headers)
+
+        async with Connection.connect(url, name="test", on_change=changes.append) as connection:
+            await connection.subscribe("a", busy)
+            await connection.flush()
+            for _ in range(200):
+                await other.publish("a", bytes(32 * 1024))
+            await heard.payloads(200)
+            assert [True] == changes
 
 
 async def test_ready_commands_go_out_as_they_are(tmp_path: Path) -> None:

@@ -88,3 +88,22 @@ async def test_an_answer_that_got_lost_may_be_asked_for_again(tmp_path: Path) ->
         way.loses = lambda message: False
         again = await publish(connection, Message(SUBJECT, PAYLOAD, "id-1"))
         assert (1, True) == (again.seq, again.duplicate)
+
+
+async def test_what_cannot_be_sent_as_a_whole_is_not_waited_for(tmp_path: Path) -> None:
+    """While the connection is lost only so much is kept for it; nothing is left of the rest."""
+    async with asyncio.timeout(PATIENCE), nats(tmp_path) as server, link(server.url) as way:
+        lost = asyncio.Event()
+
+        def changed(connected: bool) -> None:
+            if not connected:
+                lost.set()
+
+        async with Connection.connect(way.url, name="test", on_change=changed) as connection:
+            await way.close()
+            await lost.wait()
+            messages = [Message(key_of("r1").subject, bytes(200_000)) for _ in range(20)]
+            with pytest.raises(StreamUnavailable):
+                await publish_all(connection, messages)
+            await asyncio.sleep(0)  # what is cancelled hears of it
+            assert {} == connection._waiting

@@ -46,6 +46,30 @@ test("who comes after a refusal that is over hears nothing of it", (t) => {
   assert.ok(second.told("1").every(({ type }) => type !== "error"));
 });
 
+for (const [what, last] of [
+  ["has ended", { type: "end", id: 1, data: { status: "failed" } }],
+  ["is unknown", { type: "error", id: 1, data: { name: "run-not-found" } }],
+])
+  test(`who asks again for a run that ${what} gets it anew, and so do the others`, (t) => {
+    const { gateway, first, second } = served(t);
+    first.ask(WATCH);
+    gateway.last().opens();
+    gateway.last().says(last);
+    second.ask(WATCH);
+    assert.deepEqual(gateway.last().asked, [2]);
+    gateway.last().says({ type: "snapshot", id: 2, cursor: "c-9", data: { n: 9 } });
+    for (const one of [first, second]) assert.deepEqual(one.told("1").at(-1).data, { n: 9 });
+  });
+
+test("a run that the gateway refuses for a time is not asked for sooner by who comes later", (t) => {
+  const { gateway, first, second } = served(t);
+  first.ask(WATCH);
+  gateway.last().opens();
+  gateway.last().says({ type: "error", id: 1, data: { name: "overloaded", retry_after: 30 } });
+  second.ask(WATCH);
+  assert.deepEqual(gateway.last().asked, [1]);
+});
+
 test("the connection ends when all pages rest, and is there again when one wakes", (t) => {
   const { gateway, hub, first, second } = served(t);
   first.ask(WATCH);

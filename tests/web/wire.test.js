@@ -160,6 +160,39 @@ test("a pause that makes no sense is still a pause", (t) => {
   }
 });
 
+test("an ended run is asked for again, seldom, and nothing is told until it goes on", (t) => {
+  const { gateway, told } = wired(t);
+  gateway.last().opens();
+  gateway.last().says(snapshot(1, { status: "running" }));
+  gateway.last().says({ type: "end", id: 1, data: { status: "failed" } });
+  const before = told.length;
+  for (let n = 0; n < 3; n++) {
+    gateway.wait(5_000);
+    assert.deepEqual(gateway.last().heard.pop(), { op: "subscribe", id: 1, run: "import-7", cursor: "c-1" });
+    gateway.last().says({ type: "hello", id: 1, data: { resumed: true } });
+    if (n < 2) gateway.last().says({ type: "end", id: 1, data: { status: "failed" } });
+  }
+  assert.equal(told.length, before);
+  gateway.last().says({ type: "patch", id: 1, cursor: "c-2", data: { status: "queued" } });
+  assert.deepEqual(told.slice(before).map(({ type }) => type), ["hello", "patch"]);
+  gateway.last().says({ type: "end", id: 1, data: { status: "completed" } });
+  assert.equal(told.at(-1).type, "end");
+});
+
+test("a run that is unknown is asked for again until it begins", (t) => {
+  const { gateway, told } = wired(t);
+  gateway.last().opens();
+  for (let n = 0; n < 2; n++) {
+    gateway.last().says({ type: "error", id: 1, data: { name: "run-not-found" } });
+    gateway.last().heard.length = 0;
+    gateway.wait(5_000);
+    assert.deepEqual(gateway.last().asked, [1]);
+  }
+  gateway.last().says(snapshot(1, { status: "running" }));
+  gateway.wait(60_000 - 1);
+  assert.equal(told.at(-1).type, "snapshot");
+});
+
 test("a request too long to send is refused here, and ends nothing else", async (t) => {
   const { gateway, told } = wired(t, { run: "x".repeat(20_000) });
   gateway.last().opens();

@@ -5,7 +5,7 @@
 
 import { signal } from "../vendor/preact.js";
 import { common } from "../text/common.js";
-import { Refused } from "./api.js";
+import { Refused, askTime } from "./api.js";
 import { stop as stopClock } from "./clock.js";
 import { Hub } from "./hub.js";
 import { merge } from "./merge.js";
@@ -38,6 +38,7 @@ function taken({ data: { connection: changed, key, told } }) {
     watches.get(key)?.tell(told);
     return;
   }
+  if (changed.standing === "open" && connection.value.standing !== "open") void askTime();
   connection.value = changed;
   const away = changed.standing === "lost" || changed.standing === "refused";
   stopClock(away ? changed.since : null);

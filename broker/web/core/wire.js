@@ -29,7 +29,7 @@ import { NEVER, Subscription, read } from "./subscription.js";
 const FIRST_PAUSE = 250;
 const LONGEST_PAUSE = 10_000;
 /** Milliseconds in which a connection has to open, and that it has to stand until pauses are short again. */
-const OPEN_WITHIN = 10_000;
+const OPEN_WITHIN = 8_000;
 const STOOD = 10_000;
 /** Characters of a message that the gateway surely takes: a longer one would end the connection for all. */
 const LONGEST = 4_000;

@@ -11,6 +11,7 @@ import { sheet } from "./style.js";
 
 /** Milliseconds between two drawings. */
 const DRAWN_EVERY = 100;
+const TICK = 1_000;
 
 export class LiveElement extends HTMLElement {
   /** Attributes of which a change begins the element anew. @type {string[]} */
@@ -27,12 +28,18 @@ export class LiveElement extends HTMLElement {
     this.problem = "";
     this._stop = () => {};
     this._timer = 0;
+    this._tick = 0;
     this._waiting = false;
   }
 
   /** What to watch; nothing while the element does not say. @returns {import("../core/wire.js").Request | null} */
   get request() {
     return null;
+  }
+
+  /** Whether it shows something that changes every second. */
+  get ticks() {
+    return false;
   }
 
   /** What to draw. @returns {any} */
@@ -56,6 +63,7 @@ export class LiveElement extends HTMLElement {
     this._stop();
     this._stop = () => {};
     clearTimeout(this._timer);
+    clearTimeout(this._tick);
     this._timer = 0;
   }
 
@@ -106,10 +114,16 @@ export class LiveElement extends HTMLElement {
   _draw() {
     this._timer ||= window.setTimeout(() => {
       this._timer = 0;
-      render(html`${this.drawn()}<${Away} connection=${this.connection} problem=${this.state ? "" : this.problem} />`,
-        /** @type {ShadowRoot} */ (this.shadowRoot));
+      this._paint();
       this.dispatchEvent(new CustomEvent("progress-change", { detail: this.state }));
     }, this.state === undefined ? 0 : DRAWN_EVERY);
+  }
+
+  _paint() {
+    clearTimeout(this._tick);
+    if (this.ticks) this._tick = window.setTimeout(() => this._paint(), TICK);
+    render(html`${this.drawn()}<${Away} connection=${this.connection} problem=${this.state ? "" : this.problem} />`,
+      /** @type {ShadowRoot} */ (this.shadowRoot));
   }
 }
 

@@ -1,5 +1,7 @@
 /** The words of the events of a run, and of its past. */
 
+import { number } from "../core/format.js";
+
 export const events = {
   title: "Events",
   scrub: "Moment that is shown",
@@ -13,7 +15,7 @@ export const events = {
   none: "No event is like that.",
   loading: "Reading the events…",
   /** @param {number} n @param {number} of */
-  count: (n, of) => (n === of ? `${of} events` : `${n} of ${of} events`),
+  count: (n, of) => `${n === of ? "" : `${number(n)} of `}${number(of)} ${of === 1 ? "event" : "events"}`,
   /** @param {number} place @param {number} of @param {string} type */
   place: (place, of, type) => `${place} of ${of}: ${type}`,
   /** @param {string} name */
@@ -25,7 +27,7 @@ export const events = {
   nothing: "It changed nothing that is shown.",
   notKept: "What it changed can be told once the history is read.",
   copyLink: "Copy a link to this moment",
-  shorter: (/** @type {number} */ n) => `The newest ${n} events are shown.`,
+  shorter: (/** @type {number} */ n) => `The newest ${number(n)} events are shown.`,
   /** @param {string} why */
   refused: (why) => `The events could not be read: ${why}`,
   compare: "Compare with another run",

@@ -41,6 +41,8 @@ export const text = {
     /** @param {string} range */
     upTo: (range) => `any moment, or in ${range}`,
     overdue: "longer than usual",
+    /** @param {string} by */
+    cancelledBy: (by) => `Cancelled by ${by}`,
     /** @type {Record<string, string>} */
     basis: {
       history: "Judged by the last runs of this pipeline", rate: "Judged by its own pace",
@@ -104,11 +106,14 @@ export const text = {
     asked: "asked",
     /** @param {string} time */
     unanswered: (time) => `not answered for ${time}`,
+    never: "never answered",
     /** @type {Record<string, string>} */
     result: { accepted: "accepted by the producer", rejected: "rejected by the producer", ignored: "ignored" },
     /** @type {Record<string, string>} */
     effective: { cancel: "cancelled", retry: "new attempt", pause: "paused", resume: "running" },
     waiting: "not in effect yet",
+    /** @param {string} status */
+    overtaken: (status) => `too late: ${status}`,
     /** @param {number} n */
     earlier: (n) => `${n} earlier`,
   },
@@ -138,7 +143,9 @@ export const text = {
     completed: "The run is completed", cancelled: "The run was cancelled", paused: "The run is paused",
     /** @param {string} why */
     failed: (why) => `The run failed: ${why}`,
-    lost: "The run's producer is lost",
+    lost: "The run's producer is lost", found: "The run's producer is heard of again", goesOn: "The run goes on",
+    /** @param {number} n @param {string} status */
+    next: (n, status) => `Attempt ${n}: ${status}`,
   },
   steps: {
     label: "Steps", none: "No step is known yet.", noneAtAll: "This run has no steps.", filter: "Filter steps",

@@ -9,6 +9,7 @@ import { Status } from "../../parts/status.js";
 import { Virtual } from "../../parts/virtual.js";
 import { common } from "../../text/common.js";
 import { compare as words } from "../../text/compare.js";
+import { useSettled } from "../run/settled.js";
 import { differs, longer, marks, paired } from "./steps.js";
 
 const ROW = 52;
@@ -37,7 +38,9 @@ export default function ComparePage() {
 function useFollowed(run) {
   const followed = useMemo(() => (run ? follow({ run }) : null), [run]);
   useEffect(() => () => followed?.stop(), [followed]);
-  return followed?.shown.value;
+  const shown = followed?.shown.value;
+  const state = useSettled(shown?.state);
+  return shown && { ...shown, state };
 }
 
 /** @param {{a: string, b: string, pipeline?: string}} props */

@@ -8,6 +8,8 @@ import { follow } from "../../core/live.js";
 import { Bar } from "../../parts/bar.js";
 import { ENDED, Status } from "../../parts/status.js";
 import { list } from "../../text/list.js";
+import { fractionOf } from "../run/fraction.js";
+import { useSettled } from "../run/settled.js";
 import { LabelChip } from "./chips.js";
 import { Commands } from "./commands.js";
 import { term } from "./search.js";
@@ -16,6 +18,8 @@ import { amount, elapsed, stepElapsed } from "./telling.js";
 const words = list.details;
 /** Steps of a kind that are shown; the run's page shows all. */
 const STEPS_SHOWN = 6;
+/** Under way, or left so by a run that ended or was lost. */
+const GOING = new Set(["running", "retrying", "unknown", "lost"]);
 
 /**
  * @param {object} props
@@ -32,10 +36,10 @@ export function Details({ id, row, grown }) {
     if (box.current) observer.observe(box.current);
     return () => observer.disconnect();
   }, [row.run, grown]);
-  const state = shown.value.state;
+  const state = useSettled(shown.value.state);
   const steps = Object.entries(state?.steps ?? {}).sort(([, a], [, b]) => a.index - b.index);
   const failed = steps.filter(([, step]) => step.status === "failed");
-  const going = steps.filter(([, step]) => step.status === "running" || step.status === "retrying");
+  const going = steps.filter(([, step]) => GOING.has(step.status));
   const error = state?.error ?? row.error;
   const at = `/runs/${encoded(row.run)}`;
   return html`<div ref=${box} id=${id} class="runs-details">
@@ -68,10 +72,9 @@ function Steps({ title, steps, row, at }) {
 
 /** @param {{step: any, row: any, label: string}} props */
 function StepFar({ step, row, label }) {
-  const share = step.ppm > 0 || step.total != null ? step.ppm / 1e6 : null;
   const far = amount({ progress: step });
   const took = stepElapsed(step, row, now.value);
-  return html`<${Bar} label=${label} status=${step.status} fraction=${share} />
+  return html`<${Bar} label=${label} status=${step.status} fraction=${fractionOf(step)} />
     <span class="numbers muted clip">${[far, took !== null && duration(took)].filter(Boolean).join(" · ")}</span>`;
 }
 

@@ -1,17 +1,19 @@
 /** The band over a page that shows the past: it must never be taken for what is now. */
 
-import { html } from "../../vendor/preact.js";
+import { html, useEffect } from "../../vendor/preact.js";
 import { full, moment } from "../../core/format.js";
 import { ask } from "../../core/route.js";
+import { announce } from "../../parts/announce.js";
 import { text } from "../../text/run.js";
 import { past } from "./past.js";
 
 /** @param {{view: {attempt?: number, at?: string}, latest: any}} props */
 export function PastBand({ view, latest }) {
   const shown = past.value;
-  if (shown) return band(text.past.moment(full(moment(shown.time))), text.past.back);
-  if (view.attempt !== undefined) return band(text.past.attempt(view.attempt, latest?.attempt), text.past.latest);
-  return null;
+  if (shown) return html`<${Band} key="at" says=${text.past.moment(full(moment(shown.time)))} back=${text.past.back} />`;
+  if (view.attempt === undefined) return null;
+  const says = text.past.attempt(view.attempt, latest?.attempt);
+  return html`<${Band} key=${view.attempt} says=${says} back=${text.past.latest} />`;
 }
 
 /** Show what is now. */
@@ -20,7 +22,12 @@ export function backToNow() {
   ask({ at: null, attempt: null });
 }
 
-/** @param {string} says @param {string} back */
-function band(says, back) {
-  return html`<div class="past-band" role="status"><p>${says}</p><button onClick=${backToNow}>${back}</button></div>`;
+/**
+ * It is said aloud when it comes, and not again with every moment that is scrubbed over.
+ *
+ * @param {{says: string, back: string}} props
+ */
+function Band({ says, back }) {
+  useEffect(() => announce(says), []);
+  return html`<div class="past-band"><p>${says}</p><button onClick=${backToNow}>${back}</button></div>`;
 }

@@ -25,6 +25,7 @@ import { Paused, Silence } from "./signs.js";
 export function Header({ view, latest, ofNow, problem, again }) {
   const { run, state } = view;
   const name = called(state.name, run);
+  const brief = (query.value.get("tab") ?? "steps") !== "steps";
   return html`<header class="run-header">
     <div class="run-head">
       <div class="run-names">
@@ -45,9 +46,10 @@ export function Header({ view, latest, ofNow, problem, again }) {
       <${Facts} run=${run} state=${state} latest=${latest} ofNow=${ofNow} />
     </div>
     ${problem && ofNow && html`<p class="run-note wrap" role="status">${noteOf(problem)}</p>`}
-    ${state.error || state.status === "failed" ? html`<${Problem} state=${state} brief=${!onSteps} />` : null}
+    ${state.error || state.status === "failed" ? html`<${Problem} state=${state} brief=${brief} />` : null}
     ${ofNow && html`<${Silence} state=${state} />`}
     <${Paused} state=${state} />
+    ${state.cancelled_by && html`<p class="wrap">${text.facts.cancelledBy(state.cancelled_by)}</p>`}
     ${state.message && html`<p class="run-message wrap">${state.message}</p>`}
     <${Receipts} state=${state} />
   </header>`;

@@ -9,6 +9,7 @@ import { nameOf } from "./times.js";
 const QUARTERS = [25, 50, 75];
 /** Steps up to which the end of each is said. */
 const FEW = 8;
+const OVER = new Set(["completed", "failed", "skipped", "cancelled"]);
 
 /** @param {{state: any}} props */
 export function Milestones({ state }) {
@@ -31,8 +32,9 @@ export function Milestones({ state }) {
 function status(then, state) {
   if (then.status === state.status && then.attempt === state.attempt) return null;
   const words = text.milestones;
+  if (state.attempt > then.attempt && !OVER.has(state.status)) return { says: words.next(state.attempt, wordFor(state.status)), urgent: false };
   switch (state.status) {
-    case "running": return { says: words.started, urgent: false };
+    case "running": return { says: begun(then.status), urgent: false };
     case "paused": return { says: words.paused, urgent: false };
     case "completed": return { says: words.completed, urgent: false };
     case "cancelled": return { says: words.cancelled, urgent: false };
@@ -42,14 +44,20 @@ function status(then, state) {
   }
 }
 
+/** What it means that a run is running. @param {string} before */
+function begun(before) {
+  const words = text.milestones;
+  if (before === "lost") return words.found;
+  return before === "paused" ? words.goesOn : words.started;
+}
+
 /** @param {any} then @param {any} state */
 function step(then, state) {
   if (state.counts.total > FEW || then.steps === state.steps) return null;
-  const over = Object.keys(state.steps).find((id) => {
-    const { status: now } = state.steps[id];
-    return ["completed", "failed", "skipped", "cancelled"].includes(now) && then.steps[id]?.status !== now;
-  });
-  return over === undefined ? null : text.milestones.step(nameOf(over, state.steps[over]), wordFor(state.steps[over].status));
+  const said = Object.entries(state.steps)
+    .filter(([id, { status: now }]) => OVER.has(now) && (Object.hasOwn(then.steps, id) ? then.steps[id].status : "") !== now)
+    .map(([id, one]) => text.milestones.step(nameOf(id, one), wordFor(one.status)));
+  return said.length ? said.join(". ") : null;
 }
 
 /** @param {any} then @param {any} state */

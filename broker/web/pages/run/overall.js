@@ -8,7 +8,7 @@ import { text } from "../../text/run.js";
 
 /** What a stacked bar shows, from the left; what is pending is its empty rest. */
 const STACK = ["completed", "skipped", "failed", "cancelled"];
-/** Steps that their run ended without, or lost; the bar leaves them empty. */
+/** Steps that their run ended without, or lost: what they had done is in the bar. */
 const OPEN = ["unknown", "lost"];
 const MILLION = 1_000_000;
 
@@ -52,15 +52,16 @@ function Legend({ counts }) {
 function Stack({ state }) {
   const { counts, steps } = state;
   const whole = Math.max(state.total_steps ?? 0, counts.total);
-  let running = 0;
-  if (counts.running)
+  const open = OPEN.find((status) => counts[status] > 0);
+  let done = 0;
+  if (counts.running || open)
     for (const id in steps) {
       const { status, ppm } = steps[id];
-      if (status === "running" || status === "retrying") running += (ppm ?? 0) / MILLION;
+      if (status === "running" || status === "retrying" || status === open) done += (ppm ?? 0) / MILLION;
     }
   const parts = STACK.map((status) => ({ key: status, status, share: counts[status] / whole }));
-  parts.push({ key: "running", status: "running", share: running / whole });
-  parts.push({ key: "begun", status: "running", share: (counts.running - running) / whole });
+  parts.push({ key: "running", status: open ?? "running", share: done / whole });
+  if (!open) parts.push({ key: "begun", status: "running", share: (counts.running - done) / whole });
   return parts.filter(({ share }) => share > 0).map(({ key, status, share }) => html`<i
     key=${key} class=${key === "begun" ? "pale" : undefined} data-status=${status} style=${{ width: `${share * 100}%` }} />`);
 }

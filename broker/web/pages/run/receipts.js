@@ -2,7 +2,7 @@
 
 import { html } from "../../vendor/preact.js";
 import { ago, duration, full, moment } from "../../core/format.js";
-import { ENDED } from "../../parts/status.js";
+import { ENDED, wordFor } from "../../parts/status.js";
 import { text } from "../../text/run.js";
 import { present } from "./past.js";
 
@@ -11,7 +11,7 @@ const SHOWN = 2;
 
 /** @param {{state: any}} props */
 export function Receipts({ state }) {
-  const given = Object.entries(state.commands ?? {}).sort(([, a], [, b]) => moment(b.at) - moment(a.at));
+  const given = Object.entries(state.commands ?? {}).reverse().sort(([, a], [, b]) => moment(b.at) - moment(a.at));
   if (!given.length) return null;
   const earlier = given.slice(SHOWN);
   return html`<section class="receipts" aria-label=${text.commands.label}>
@@ -27,9 +27,9 @@ function Receipt({ command, state }) {
   const words = text.commands;
   const stages = [
     { name: "asked", says: `${words.asked} ${ago(at, present.value)}`, title: full(at) },
-    answered(command, at),
-    ...(command.result === "accepted" ? [effect(command, state)] : []),
-  ];
+    answered(command, at, isOver(command, state)),
+    effect(command, state),
+  ].filter((stage) => stage !== null);
   return html`<li class="receipt" data-result=${command.result ?? "none"}>
     <strong>${words.name[command.type] ?? command.type}</strong>
     ${command.by && html`<span class="wrap">${words.byWhom(command.by)}</span>`}
@@ -39,30 +39,58 @@ function Receipt({ command, state }) {
   </li>`;
 }
 
-/** @param {any} command @param {number} at */
-function answered(command, at) {
+/** Whether the attempt that it was given to has ended: nobody will answer, nor do it. @param {any} command @param {any} state */
+const isOver = (command, state) => state.attempt > (command.attempt ?? 1) || ENDED.has(state.status);
+
+/** @param {any} command @param {number} at @param {boolean} over */
+function answered(command, at, over) {
   if (command.result) {
     return { name: command.result, says: text.commands.result[command.result] ?? command.result,
       title: full(moment(command.acknowledged_at)) };
   }
+  if (over && command.type !== "retry") return { name: "unanswered", says: text.commands.never, title: undefined };
   const waited = Math.max(0, Math.round((present.value - at) / 1000));
   return { name: "unanswered", says: text.commands.unanswered(duration(waited)), title: undefined };
 }
 
-/** @param {any} command @param {any} state */
+/**
+ * Whether what the producer accepted has come about; null where the state does not tell: a pause or
+ * a resume that another followed, or that the run's end did.
+ *
+ * @param {any} command
+ * @param {any} state
+ */
 function effect(command, state) {
-  const later = state.attempt > (command.attempt ?? 1);
+  if (command.result !== "accepted") return null;
+  const words = text.commands;
+  const attempt = command.attempt ?? 1;
+  const then = state.attempt === attempt ? state : state.attempts?.find((/** @type {any} */ one) => one.attempt === attempt);
+  const over = isOver(command, state);
+  const status = then?.status === "lost" ? then.silence?.was : then?.status;
   /** @type {Record<string, boolean>} */
   const done = {
-    cancel: later || state.status === "cancelled",
-    retry: later,
-    pause: later || state.status === "paused" || ENDED.has(state.status),
-    resume: later || state.status !== "paused",
+    cancel: status === "cancelled",
+    retry: state.attempt > attempt,
+    pause: status === "paused",
+    resume: status !== "paused",
   };
   const effective = done[command.type] ?? false;
-  return {
-    name: effective ? "effective" : "waiting",
-    says: effective ? text.commands.effective[command.type] : text.commands.waiting,
-    title: undefined,
-  };
+  if (effective && !(over && command.type === "resume"))
+    return { name: "effective", says: words.effective[command.type], title: undefined };
+  if (over && command.type === "cancel")
+    return then && { name: "overtaken", says: words.overtaken(wordFor(then.status).toLowerCase()), title: undefined };
+  if (over && command.type !== "retry") return null;
+  return taken(command, state) ? null : { name: "waiting", says: words.waiting, title: undefined };
+}
+
+/** The command that takes back what one does. @type {Record<string, string>} */
+const OPPOSITE = { pause: "resume", resume: "pause" };
+
+/** Whether a command was taken back by a later one. @param {any} command @param {any} state */
+function taken(command, state) {
+  /** @type {any[]} */
+  const given = Object.values(state.commands);
+  const place = given.indexOf(command);
+  return given.some((other, at) => other.type === OPPOSITE[command.type]
+    && (other.at === command.at ? at > place : moment(other.at) > moment(command.at)));
 }

@@ -8,17 +8,21 @@ import { ENDED } from "../../parts/status.js";
 import { isActive } from "./times.js";
 
 /**
- * The state with such steps told apart: `unknown` where the run ended without them, `lost` while
- * its producer is silent.
+ * `settled`, made anew only when the state changes.
  *
- * @param {any} state
+ * @param {any} state nothing while it is not known
  */
 export function useSettled(state) {
   return useMemo(() => (state ? settled(state) : state), [state]);
 }
 
-/** @param {any} state */
-function settled(state) {
+/**
+ * The state with such steps told apart: `unknown` where the run ended without them, `lost` while
+ * its producer is silent.
+ *
+ * @param {any} state
+ */
+export function settled(state) {
   const status = ENDED.has(state.status) ? "unknown" : state.status === "lost" ? "lost" : null;
   if (!status || !state.counts.running) return state;
   const steps = Object.fromEntries(

@@ -11,6 +11,7 @@ import { Lazy } from "../run/lazy.js";
 import { Milestones } from "../run/milestones.js";
 import { Overall } from "../run/overall.js";
 import { Problem } from "../run/problem.js";
+import { useSettled } from "../run/settled.js";
 import { Paused, Silence } from "../run/signs.js";
 import { nameOf } from "../run/times.js";
 import { useTitle } from "../run/title.js";
@@ -22,7 +23,7 @@ const steps = () => import("../run/steps/tab.js");
 export default function SharePage({ run }) {
   const live = useLive(run);
   const shown = live.shown.value;
-  const { state } = shown;
+  const state = useSettled(shown.state);
   useTitle(run, state);
   if (!state) {
     const chosen = { state: undefined, attempt: undefined, at: undefined, problem: undefined };

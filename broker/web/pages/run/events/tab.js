@@ -73,7 +73,7 @@ export default function EventsTab({ run, at }) {
   useKeys(words.keys.title, [
     { key: "ArrowLeft", does: words.keys.back, act: () => move(-1) },
     { key: "ArrowRight", does: words.keys.forward, act: () => move(1) },
-    { key: "p", does: words.keys.play, act: () => setPlaying((was) => !was) },
+    { key: "k", does: words.keys.play, act: () => setPlaying((was) => !was) },
     { key: "n", does: words.keys.now, act: () => show(-1) },
   ], [place, version]);
   const row = found.indexOf(place);

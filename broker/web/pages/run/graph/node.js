@@ -4,7 +4,8 @@ import { html } from "../../../vendor/preact.js";
 import { percent } from "../../../core/format.js";
 import { Icon } from "../../../parts/icons.js";
 import { wordFor } from "../../../parts/status.js";
-import { amountOf, fractionOf } from "../steps/row.js";
+import { fractionOf } from "../fraction.js";
+import { amountOf } from "../steps/row.js";
 import { nameOf } from "../times.js";
 import { BOX } from "./layout.js";
 

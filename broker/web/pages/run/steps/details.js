@@ -2,7 +2,7 @@
 
 import { html } from "../../../vendor/preact.js";
 import { full, moment } from "../../../core/format.js";
-import { query } from "../../../core/route.js";
+import { path, query } from "../../../core/route.js";
 import { Icon } from "../../../parts/icons.js";
 import { Status } from "../../../parts/status.js";
 import { text } from "../../../text/run.js";
@@ -24,7 +24,7 @@ export function StepDetails({ id, state }) {
     ${step.error && html`<${StepProblem} step=${step} />`}
     ${step.message && html`<p class="wrap">${step.message}</p>`}
     ${step.cached && html`<p class="muted">${words.cached}</p>`}
-    <p><a class="button" href=${addressWith({ tab: "logs", step: id })}>${words.logs}</a></p>
+    ${path.value.startsWith("/runs/") && html`<p><a class="button" href=${addressWith({ tab: "logs", step: id })}>${words.logs}</a></p>`}
     <dl class="details-facts">
       <${Fact} name=${words.id}><code class="wrap">${id}</code><//>
       <${Fact} name=${words.started}>${step.started_at && full(moment(step.started_at))}<//>

@@ -6,17 +6,9 @@ import { Bar } from "../../../parts/bar.js";
 import { Icon } from "../../../parts/icons.js";
 import { Status, wordFor } from "../../../parts/status.js";
 import { text } from "../../../text/run.js";
+import { fractionOf } from "../fraction.js";
 import { present } from "../past.js";
 import { nameOf, stepTook } from "../times.js";
-
-const MILLION = 1_000_000;
-
-/** How much of a step is done, 0 to 1; nothing where nobody knows. @param {any} step */
-export function fractionOf(step) {
-  if (step.status === "completed" || step.status === "skipped") return 1;
-  if (step.ppm) return Math.min(step.ppm, MILLION - 1) / MILLION;
-  return step.status === "pending" || step.total != null ? 0 : undefined;
-}
 
 /** `320 of 1,000 rows`; nothing where a step says nothing. @param {any} step */
 export function amountOf(step) {

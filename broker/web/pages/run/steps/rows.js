@@ -19,7 +19,7 @@ const SECTION_OF = {
 };
 /** @type {Section[]} */
 const ORDER = ["failed", "running", "open", "pending", "done"];
-const OPEN_AT_FIRST = new Set(["failed", "running", "open"]);
+const OPEN_AT_FIRST = new Set(["failed", "running", "open", "groups"]);
 
 /**
  * @param {Record<string, any>} steps

@@ -3,15 +3,15 @@
 import { html } from "../../../vendor/preact.js";
 import { ask, query } from "../../../core/route.js";
 import { Icon } from "../../../parts/icons.js";
-import { wordFor } from "../../../parts/status.js";
+import { ENDED, wordFor } from "../../../parts/status.js";
 import { text } from "../../../text/run.js";
-import { isActive, nameOf } from "../times.js";
+import { nameOf } from "../times.js";
 import { StepBar, Took, amountOf, noteOf } from "./row.js";
 
 /** @param {{state: any, ids: string[]}} props */
 export function Stepper({ state, ids }) {
   const { steps } = state;
-  const current = currentOf(ids, steps);
+  const current = currentOf(ids, state);
   const chosen = query.value.get("step");
   return html`<ol class="stepper" data-count=${ids.length > 4 ? "many" : "few"} aria-label=${text.steps.label}>
     ${ids.map((id, at) => html`<${Stage} key=${id} id=${id} step=${steps[id]} state=${state} isCurrent=${at === current}
@@ -40,18 +40,16 @@ function Stage({ id, step, state, isCurrent, near, chosen }) {
 }
 
 /**
- * Where the run is: the step that runs, or failed, or would come next.
+ * Where the run is, or stood when it ended or was lost: the step that ran, or failed, or would come
+ * next. Of an ended run none comes next.
  *
  * @param {string[]} ids
- * @param {Record<string, any>} steps
+ * @param {any} state
  */
-function currentOf(ids, steps) {
-  /** @param {(step: any) => boolean} is */
-  const first = (is) => ids.findIndex((id) => is(steps[id]));
-  for (const is of [isActive, (/** @type {any} */ step) => step.status === "failed",
-    (/** @type {any} */ step) => step.status === "pending"]) {
-    const at = first(is);
+function currentOf(ids, { steps, status: of }) {
+  for (const statuses of [["running", "retrying", "unknown", "lost"], ["failed"], ENDED.has(of) ? [] : ["pending"]]) {
+    const at = ids.findIndex((id) => statuses.includes(steps[id].status));
     if (at >= 0) return at;
   }
-  return ids.length - 1;
+  return of === "completed" || !ENDED.has(of) ? ids.length - 1 : -1;
 }
