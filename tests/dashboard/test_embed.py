@@ -175,4 +175,6 @@ async def test_a_badge_is_a_picture_of_the_run(tmp_path: Path) -> None:
     async with hosted(tmp_path, "") as (d, _):
         await d.broker.publish("a", STARTED, {"type": "run.completed"})
         page = await d.open("/v1/runs/a/badge.svg")
-        await expect(page.locator("svg")).to_have_attribute("aria-label", "import / March: completed")
+        await expect(page.locator("svg")).to_have_attribute(
+            "aria-label", "import / March: completed"
+        )

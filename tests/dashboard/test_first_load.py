@@ -35,6 +35,9 @@ async def without_preloads(context: BrowserContext) -> None:
     """Let documents name no script but the first, so that all others are found by import."""
 
     async def strip(route: Route) -> None:
+        if route.request.resource_type != "document":
+            await route.continue_()
+            return
         answer = await route.fetch()
         body = re.sub(r'<link rel="modulepreload"[^>]*>', "", await answer.text())
         await route.fulfill(response=answer, body=body)

@@ -163,6 +163,8 @@ async def test_milestones_are_said_and_little_else(shown: Dashboard) -> None:
     lost, found = "The run's producer is lost", "The run's producer is heard of again"
     assert heard[:4] == ["The run is paused", "The run goes on", lost, found]
     assert [text[:16] for text in heard[4:]] == ["You see the past"]
+    await page.get_by_role("button", name="Back to now").click()
+    await expect(page.locator("[role=status].hidden")).to_have_text("You see what is now")
 
 
 async def test_no_key_means_two_things(shown: Dashboard) -> None:

@@ -432,7 +432,8 @@ async def test_the_way_back_leads_to_where_one_was(shown: Dashboard) -> None:
     await page.evaluate("scrollTo(0, 8000)")
     there = page.locator(".runs-name", has_text="r178")
     await expect(there).to_be_in_viewport()
-    await page.wait_for_function("history.state?.top === scrollY")
+    # The page's policy forbids the evaluation by which Playwright would wait for it.
+    await until(lambda: page.evaluate("history.state?.top === scrollY"))
     before = await there.bounding_box()
     await there.click()
     await expect(page).to_have_url(f"{shown.broker.url}/runs/r178")

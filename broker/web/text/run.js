@@ -30,6 +30,7 @@ export const text = {
     attempt: (n, last) => `You see attempt ${n}${last ? ` of ${last}` : ""}, which is over`,
     back: "Back to now",
     latest: "Back to the latest attempt",
+    now: "You see what is now",
   },
   facts: {
     elapsed: "Elapsed", eta: "Ends", updated: "Updated", queued: "Waiting", worker: "Worker", attempt: "Attempt",

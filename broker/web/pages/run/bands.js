@@ -23,11 +23,14 @@ export function backToNow() {
 }
 
 /**
- * It is said aloud when it comes, and not again with every moment that is scrubbed over.
+ * It is said aloud when it comes and when it goes, and not again with every moment that is scrubbed over.
  *
  * @param {{says: string, back: string}} props
  */
 function Band({ says, back }) {
-  useEffect(() => announce(says), []);
+  useEffect(() => {
+    announce(says);
+    return () => announce(text.past.now);
+  }, []);
   return html`<div class="past-band"><p>${says}</p><button onClick=${backToNow}>${back}</button></div>`;
 }
