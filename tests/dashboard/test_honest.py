@@ -67,15 +67,15 @@ async def test_what_a_run_left_open_goes_on_nowhere(shown: Dashboard) -> None:
     await shown.broker.publish("failed", started(), *under_way, {"type": "run.failed", "error": {}})
     await shown.broker.publish("lost", started(), *under_way, {"type": "run.lost"})
     for run, status in (("failed", "unknown"), ("lost", "lost")):
-        for path in (f"runs/{run}", f"share/{run}"):
-            page = await shown.open(f"/{path}")
+        for place in ("runs", "share"):
+            page = await shown.open(f"/{place}/{run}")
             await expect(page.locator(".stage").first).to_have_attribute("data-status", status)
             # What the percentage counts is in the bar too, but not as if it went on.
             part = page.locator(".overall-bar i")
             await expect(part).to_have_count(1)
             await expect(part).to_have_attribute("data-status", status)
-        current = page.locator(".stage[aria-current=step]")
-        await expect(current).to_contain_text("read")
+            current = page.locator(".stage[aria-current=step]")
+            await expect(current).to_contain_text("read")
     page = await shown.open("/#open=failed&open=lost")
     await expect(page.locator(".runs-steps .status[data-status=unknown]")).to_be_visible()
     await expect(page.locator(".runs-steps .status[data-status=lost]")).to_be_visible()
