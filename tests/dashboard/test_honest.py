@@ -58,6 +58,11 @@ async def extent(part: Locator) -> tuple[float, float]:
     return box["y"], box["y"] + box["height"]
 
 
+def live(page: Page, role: str) -> Locator:
+    """The part of a page that says aloud what is put in it."""
+    return page.locator(f"[role={role}].hidden")
+
+
 async def said(page: Page) -> list[str]:
     return list(await page.evaluate("window.said"))
 
@@ -139,6 +144,7 @@ async def test_milestones_are_said_and_little_else(shown: Dashboard) -> None:
         await expect(bar).to_have_attribute("aria-valuenow", str(min(99, n + 20)))
     await publish("many", {"type": "run.completed"})
     await expect(bar).to_have_attribute("aria-valuenow", "100")
+    await expect(live(page, "status")).to_have_text("The run is completed")
     assert await said(page) == ["25 percent", "50 percent", "75 percent", "The run is completed"]
 
     await publish("few", started())
@@ -146,25 +152,24 @@ async def test_milestones_are_said_and_little_else(shown: Dashboard) -> None:
     status = page.locator(".run-status")
     await expect(status).to_have_text("Running")
     await page.evaluate(LISTEN)
-    happened: list[tuple[dict[str, Any], str]] = [
-        ({"type": "run.paused"}, "Paused"),
-        ({"type": "run.resumed"}, "Running"),
-        ({"type": "run.lost"}, "Lost"),
-        ({"type": "run.recovered"}, "Running"),
+    happened = [
+        ("run.paused", "status", "The run is paused"),
+        ("run.resumed", "status", "The run goes on"),
+        ("run.lost", "alert", "The run's producer is lost"),
+        ("run.recovered", "status", "The run's producer is heard of again"),
     ]
-    for event, word in happened:
-        await publish("few", event)
-        await expect(status).to_have_text(word)
+    for event, role, words in happened:
+        await publish("few", {"type": event})
+        await expect(live(page, role)).to_have_text(words)
     await page.get_by_role("slider").focus()
     for _ in range(4):
         await page.keyboard.press("ArrowLeft")
     await expect(page.locator(".past-band")).to_be_visible()
-    heard = await said(page)
-    lost, found = "The run's producer is lost", "The run's producer is heard of again"
-    assert heard[:4] == ["The run is paused", "The run goes on", lost, found]
-    assert [text[:16] for text in heard[4:]] == ["You see the past"]
     await page.get_by_role("button", name="Back to now").click()
-    await expect(page.locator("[role=status].hidden")).to_have_text("You see what is now")
+    await expect(live(page, "status")).to_have_text("You see what is now")
+    heard = await said(page)
+    assert heard[:4] == [words for _, _, words in happened]
+    assert [text[:16] for text in heard[4:]] == ["You see the past", "You see what is "]
 
 
 async def test_no_key_means_two_things(shown: Dashboard) -> None:
