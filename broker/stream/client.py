@@ -91,8 +91,12 @@ class RawClient(Client):
     def _hang_up(self) -> None:
         """Drop the connection with what is still to be written."""
         writer = getattr(self._transport, "_io_writer", None)  # a WebSocket has none
-        if writer is not None:
-            writer.transport.abort()
+        if writer is None:
+            return
+        transport = writer.transport
+        # What asyncio flushed and closed, it would close once more.
+        if transport.get_write_buffer_size() or not transport.is_closing():
+            transport.abort()
 
     def forget_unsent(self) -> None:
         """Drop what was not written before the connection was lost.

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 from playwright.async_api import Page, async_playwright, expect
 
+from tests.apps import served_app
 from tests.gateway.serving import Broker, broker
 from tests.producer.conftest import Link
 from tests.proxy.proxies import tool
@@ -27,14 +28,8 @@ async def served() -> AsyncIterator[str]:
     """Serve the pages of this folder; gives their origin."""
     app = web.Application()
     app.router.add_static("/", FOLDER)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        host, port = runner.addresses[0]
-        yield f"http://{host}:{port}"
-    finally:
-        await runner.cleanup()
+    async with served_app(app) as origin:
+        yield origin
 
 
 @asynccontextmanager

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from broker.gateway import app
 from broker.gateway.static_files import read_files
+from tests.apps import served_app
 from tests.browser.pages import PATIENCE
+from tests.dashboard.browsing import browsing
 from tests.gateway.runs import started
 from tests.gateway.serving import Broker, broker
-from tests.proxy.proxies import tool
 from tests.sse import path
 
 INDEX = """<!doctype html><title>dashboard</title><link rel="icon" href="data:,">
@@ -57,20 +58,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
-    """A browser."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=tool("chromium-headless-shell", "chromium"),
-            args=["--no-sandbox", "--disable-dev-shm-usage"],  # in a container there is no room
-        )
-        try:
-            yield browser
-        finally:
-            await browser.close()
-
-
-@asynccontextmanager
 async def host(text: str) -> AsyncIterator[str]:
     """A page of another origin; gives its URL."""
 
@@ -79,14 +66,8 @@ async def host(text: str) -> AsyncIterator[str]:
 
     foreign = web.Application()
     foreign.router.add_get("/", show)
-    runner = web.AppRunner(foreign, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        where, port = runner.addresses[0]
-        yield f"http://{where}:{port}"
-    finally:
-        await runner.cleanup()
+    async with served_app(foreign) as url:
+        yield url
 
 
 async def told(page: Page, name: str, value: str) -> None:
@@ -98,7 +79,7 @@ async def test_the_policy_lets_the_dashboard_work_and_nothing_else(
     tmp_path: Path, folder: Path
 ) -> None:
     """Sockets and workers of its own are `'self'`; what stands in the page is not run."""
-    async with broker(tmp_path) as b, chromium() as browser:
+    async with broker(tmp_path) as b, browsing() as browser:
         await b.publish("r1", started())
         page = await browser.new_page()
         refused: list[str] = []
@@ -121,7 +102,7 @@ async def test_the_policy_lets_the_dashboard_work_and_nothing_else(
 
 async def test_an_open_page_goes_on_over_an_upgrade(tmp_path: Path, folder: Path) -> None:
     """A module that it loads only now comes from the present version, with what that imports."""
-    async with broker(tmp_path) as b, chromium() as browser:
+    async with broker(tmp_path) as b, browsing() as browser:
         page = await browser.new_page()
         await page.goto(b.url)
         await told(page, "late", "yes")
@@ -150,7 +131,7 @@ async def test_who_may_frame(tmp_path: Path, folder: Path) -> None:
         host("<p>allowed") as friend,
         host("<p>other") as other,
         broker(tmp_path, allowed_origins=friend) as b,
-        chromium() as browser,
+        browsing() as browser,
     ):
         assert await framed(b, browser, "/share/r1", friend)
         assert not await framed(b, browser, "/share/r1", other)
@@ -159,7 +140,7 @@ async def test_who_may_frame(tmp_path: Path, folder: Path) -> None:
 
 async def test_a_badge_is_shown_on_any_page_even_of_an_unknown_run(tmp_path: Path) -> None:
     """Although its status is 404: an image is its body."""
-    async with broker(tmp_path) as b, chromium() as browser:
+    async with broker(tmp_path) as b, browsing() as browser:
         await b.publish("r1", started())
         pictures = "".join(
             f'<img src="{b.url}{path(run, "/badge.svg")}" alt="">' for run in ("r1", "nobody")

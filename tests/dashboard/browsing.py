@@ -17,6 +17,18 @@ WIDTHS = (375, 768, 1440)
 """A telephone, a tablet and a desk."""
 AXE = Path(__file__).parents[2] / "tools/web/node_modules/axe-core/axe.min.js"
 
+HIDE = """hidden => {
+  Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+"""Evaluated in a page with True: its tab is one that nobody looks at; with False, it is seen."""
+NOTES = """window.Notification = class {
+  static requestPermission = async () => "granted";
+  constructor(title, { body }) { window.noted(`${title} (${body})`); }
+  close() {}
+};"""
+"""Run before a page's scripts: its notifications come to the test's function `noted`."""
+
 Theme = Literal["light", "dark"]
 
 _FIND = """async () => {

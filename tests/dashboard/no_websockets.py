@@ -6,6 +6,8 @@ from typing import Final
 
 from aiohttp import ClientSession, ClientTimeout, web
 
+from tests.apps import served_app
+
 _HOP_BY_HOP: Final = {"connection", "transfer-encoding", "content-length", "content-encoding"}
 
 
@@ -30,11 +32,5 @@ async def no_websockets(gateway: str) -> AsyncIterator[str]:
 
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", passed_on)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            host, port = runner.addresses[0]
-            yield f"http://{host}:{port}"
-        finally:
-            await runner.cleanup()
+        async with served_app(app) as url:
+            yield url

@@ -8,6 +8,8 @@ from typing import Final, TypeAlias
 
 from aiohttp import ClientSession, ClientTimeout, WSMsgType, web
 
+from tests.apps import served_app
+
 Fault: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _NOT_PASSED: Final = {"connection", "transfer-encoding", "content-length", "content-encoding"}
@@ -182,11 +184,5 @@ async def spoiler(gateway: str) -> AsyncIterator[Spoiler]:
         way = Spoiler(gateway, session)
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", way.answer)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            way.url = "http://{}:{}".format(*runner.addresses[0])
+        async with served_app(app) as way.url:
             yield way
-        finally:
-            await runner.cleanup()

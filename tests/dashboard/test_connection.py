@@ -6,7 +6,7 @@ from pathlib import Path
 from playwright.async_api import expect
 
 from tests.browser.pages import way_to
-from tests.dashboard.browsing import Dashboard, browsing, dashboard
+from tests.dashboard.browsing import HIDE, Dashboard, browsing, dashboard
 from tests.dashboard.no_websockets import no_websockets
 from tests.faults import until
 from tests.gateway.serving import Broker, gateway
@@ -14,10 +14,6 @@ from tests.stream.serving import nats
 
 RUN = "import-7"
 STARTED = {"type": "run.started", "pipeline": "import"}
-HIDE = """hidden => {
-  Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
-  document.dispatchEvent(new Event("visibilitychange"));
-}"""
 
 
 async def progress(d: Dashboard, current: int, total: int = 10) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 from playwright.async_api import Page, expect
 
+from tests.apps import served_app
 from tests.browser.pages import way_to
 from tests.dashboard.browsing import Dashboard, browsing, violations, widest
 from tests.gateway.serving import broker
@@ -46,19 +47,13 @@ async def hosted(folder: Path, body: str, **settings: Any) -> AsyncIterator[tupl
     host = Host()
     app = web.Application()
     app.router.add_get("/", host.page)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        host.origin = "http://{}:{}".format(*runner.addresses[0])
+    async with served_app(app) as host.origin:
         allowed = {"allowed_origins": host.origin, **settings}
         async with broker(folder, **allowed) as served, browsing() as browser:
             host.gateway, host.body = served.url, body
             d = Dashboard(served, browser)
             yield d, host
         assert not d.faults, d.faults
-    finally:
-        await runner.cleanup()
 
 
 async def opened(d: Dashboard, host: Host, **how: Any) -> Page:

@@ -9,22 +9,13 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.dashboard.browsing import Dashboard, dashboard
+from tests.dashboard.browsing import HIDE, NOTES, Dashboard, dashboard
 from tests.dashboard.test_embed import hosted, opened
 
 RUN = "import-7"
 STARTED: dict[str, Any] = {"type": "run.started", "pipeline": "import", "plan": [{"step": "read"}]}
 FAILED = {"type": "run.failed", "error": {"message": "no room"}}
 NEXT = {"type": "run.queued", "attempt": 2}, {**STARTED, "attempt": 2}
-HIDE = """(hidden) => {
-  Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
-  document.dispatchEvent(new Event("visibilitychange"));
-}"""
-NOTES = """window.Notification = class {
-  static requestPermission = async () => "granted";
-  constructor(title, { body }) { window.noted(`${title} (${body})`); }
-  close() {}
-};"""
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.dashboard.browsing import Dashboard, dashboard, violations, widest
+from tests.dashboard.browsing import HIDE, NOTES, Dashboard, dashboard, violations, widest
 
 RUN = "import-7"
 STEPS = ("read", "check", "write")
@@ -19,15 +19,6 @@ WRONG = {
     "stack": 'File "import.py", line 311, in check',
 }
 HOSTILE = "<img src=x onerror=window.pwned=1>‮" + "A\u200b" * 2500
-HIDE = """(hidden) => {
-  Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
-  document.dispatchEvent(new Event("visibilitychange"));
-}"""
-NOTES = """window.Notification = class {
-  static requestPermission = async () => "granted";
-  constructor(title, { body }) { window.noted(`${title} (${body})`); }
-  close() {}
-};"""
 
 
 @pytest.fixture
