@@ -108,6 +108,7 @@ async def test_from_the_demo_to_why_a_run_failed_in_two_clicks(tmp_path: Path) -
         )
         await expect(failed).to_be_visible(timeout=FAILS_WITHIN)
         await person.click(failed)
+        await expect(page.locator(".runs-name")).to_have_count(1)
         await person.click(page.locator(".runs-name"))
         why = page.get_by_role("region", name="Why it failed")
         await expect(why).to_contain_text("IntegrityError")

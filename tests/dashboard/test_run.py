@@ -182,9 +182,14 @@ async def test_only_addresses_of_the_web_are_links_and_text_is_text(shown: Dashb
     await expect(page.get_by_role("link", name="report")).to_be_visible()
     await expect(page.get_by_text("javascript:alert(1)")).to_be_visible()
     assert await page.locator('a[href^="javascript"]').count() == 0
-    for tab in ("Artefacts", "Steps", "Timeline"):
+    for tab, drawn in (
+        ("Steps", ".stage"),
+        ("Timeline", ".chart-canvas"),
+        ("Artefacts", "h2"),
+    ):
         await page.get_by_role("tab", name=tab).click()
         await expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
+        await expect(page.get_by_role("tabpanel").locator(drawn).first).to_be_visible()
         assert await widest(page) == 375
     assert await page.evaluate("window.pwned") is None
 
