@@ -9,18 +9,14 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from aiohttp import web
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page
 
 from tests.apps import served_app
+from tests.dashboard.browsing import PATIENCE, browsing
 from tests.gateway.serving import Broker, broker
 from tests.producer.conftest import Link
-from tests.proxy.proxies import tool
 
 FOLDER = Path(__file__).parent
-PATIENCE = 20_000.0
-"""Milliseconds for one thing to be seen on a page."""
-
-expect.set_options(timeout=PATIENCE)
 
 
 @asynccontextmanager
@@ -41,19 +37,12 @@ async def opened(
     What the page throws fails the test.
     """
     thrown: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=tool("chromium-headless-shell", "chromium"),
-            args=["--no-sandbox", "--disable-dev-shm-usage"],  # in a container there is no room
-        )
-        try:
-            page = await browser.new_page(viewport={"width": width, "height": height})
-            page.set_default_timeout(PATIENCE)
-            page.on("pageerror", lambda error: thrown.append(str(error)))
-            await page.goto(f"{origin}/{name}.html?{urlencode(query)}")
-            yield page
-        finally:
-            await browser.close()
+    async with browsing() as browser:
+        page = await browser.new_page(viewport={"width": width, "height": height})
+        page.set_default_timeout(PATIENCE)
+        page.on("pageerror", lambda error: thrown.append(str(error)))
+        await page.goto(f"{origin}/{name}.html?{urlencode(query)}")
+        yield page
     assert not thrown, thrown
 
 

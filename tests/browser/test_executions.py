@@ -9,7 +9,8 @@ from playwright.async_api import Page, expect
 
 from broker.producer import Producer
 from broker.producer.run import Run
-from tests.browser.pages import PATIENCE, opened, served
+from tests.browser.pages import opened, served
+from tests.dashboard.browsing import PATIENCE
 from tests.faults import Link, link
 from tests.gateway.serving import Broker, broker
 

@@ -11,8 +11,7 @@ from playwright.async_api import Browser, Page
 from broker.gateway import app
 from broker.gateway.static_files import read_files
 from tests.apps import served_app
-from tests.browser.pages import PATIENCE
-from tests.dashboard.browsing import browsing
+from tests.dashboard.browsing import PATIENCE, browsing
 from tests.gateway.runs import started
 from tests.gateway.serving import Broker, broker
 from tests.sse import path

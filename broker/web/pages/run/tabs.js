@@ -3,10 +3,10 @@
 import { html } from "../../vendor/preact.js";
 import { ask, query } from "../../core/route.js";
 import { useInSight } from "../../parts/in_sight.js";
+import { Lazy } from "../../parts/lazy.js";
 import { Guard } from "../../parts/page.js";
 import { text } from "../../text/run.js";
 import { useFamily } from "./family.js";
-import { Lazy } from "./lazy.js";
 
 /** @type {Record<string, () => Promise<{default: any}>>} */
 const TABS = {

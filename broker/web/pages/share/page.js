@@ -1,13 +1,13 @@
 /** One run to look at, and nothing else: no commands, no log, no way to other runs. */
 
 import { html } from "../../vendor/preact.js";
+import { Lazy } from "../../parts/lazy.js";
 import { Guard } from "../../parts/page.js";
 import { Status } from "../../parts/status.js";
 import { share } from "../../text/share.js";
 import { useLive } from "../run/chosen.js";
 import { Facts } from "../run/facts.js";
 import { noteOf } from "../run/header.js";
-import { Lazy } from "../run/lazy.js";
 import { Milestones } from "../run/milestones.js";
 import { Overall } from "../run/overall.js";
 import { Problem } from "../run/problem.js";

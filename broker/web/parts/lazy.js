@@ -1,7 +1,7 @@
-/** A part of the page whose code is loaded when it is first shown. */
+/** A page, or a part of one, whose code is loaded when it is first shown. */
 
-import { html, useLayoutEffect, useState } from "../../vendor/preact.js";
-import { common } from "../../text/common.js";
+import { html, useLayoutEffect, useState } from "../vendor/preact.js";
+import { common } from "../text/common.js";
 
 /** @type {Map<() => Promise<{default: any}>, any>} */
 const loaded = new Map();
