@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Final
 
 from broker.producer.commands import Commands
 from broker.producer.past import Past
 from broker.stream.connection import Connection, Subscription
-from broker.stream.headers import LAST_SEQUENCE, SEQUENCE, number
+from broker.stream.headers import LAST_SEQUENCE, SEQUENCE, moment, number
 from broker.stream.replay import read
 
 BACK_OFF: Final = (0.02, 0.1, 0.5, 1.0)
 """Seconds before stored events are read again."""
+
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Ear:
@@ -44,6 +47,8 @@ class Ear:
         self._own = b'"attempt":%d,' % attempt if attempt else b"{"
         self._past = Past()
         self._target = 0
+        self._last_at = _NEVER
+        self._renewed = False
 
     @property
     def over(self) -> bool:
@@ -53,38 +58,54 @@ class Ear:
     def take(self, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
         """One live message."""
         seq = number(headers, SEQUENCE) if headers else None
-        if headers is None or seq is None or seq <= self.last or self.closed:
+        if headers is None or seq is None or self.closed:
             return
-        if self.behind or (number(headers, LAST_SEQUENCE) or 0) != self.last:
+        at = moment(headers)
+        if seq <= self.last:
+            self._renew_for(seq, at)
+        elif self.behind or (number(headers, LAST_SEQUENCE) or 0) != self.last:
             self._target = max(self._target, seq)
             self._read_stored(self)
-            return
-        self.last = seq
-        if b'"command.' in data or (b'"attempt"' in data and self._own not in data):
-            self._past.add(data, seq)
-            self._deliver()
+        else:
+            self.last, self._last_at = seq, at
+            if b'"command.' in data or (b'"attempt"' in data and self._own not in data):
+                self._past.add(data, seq)
+                self._deliver()
 
-    def found(self, last: int, known: int) -> None:
-        """The run's last stored sequence was `last` when `known` was known here."""
-        if last < known:  # the stream was made anew
-            self.last = self._target = 0
+    def found(self, last: int, at: datetime) -> None:
+        """The run's last stored event is `last`, of this time."""
         if last > self.last:
             self._read_stored(self)
+        else:
+            self._renew_for(last, at)
 
     async def catch_up(self, connection: Connection) -> None:
         """Read what is stored, up to the live messages. Raises StreamUnavailable."""
         for pause in BACK_OFF:
+            if self._renewed:
+                self._renewed, self.last, self._last_at = False, 0, _NEVER
             async for page in read(connection, self.subject, self.last):
                 for record in page:
                     self._past.add(record.payload, record.seq)
-                self.last = page[-1].seq
-            if self.last >= self._target:
+                self.last, self._last_at = page[-1].seq, page[-1].stored_at
+            if self.last >= self._target and not self._renewed:
                 break
             await asyncio.sleep(pause)  # the server that answered is behind the one that sent
         self._target = self.last  # if that server is still behind, the next comparison shows it
         self.behind = False
         self._heed_the_end()
         self._deliver()
+
+    def _renew_for(self, seq: int, at: datetime) -> None:
+        """Read all again if this event shows that the stream was made anew.
+
+        Sequences begin again then, and may have come just as far: an event that was stored later,
+        but not behind the last known one, is of another stream.
+        """
+        if at > self._last_at:
+            self._renewed = True
+            self._target = seq
+            self._read_stored(self)
 
     def _heed_the_end(self) -> None:
         """Stop an attempt that the broker has cancelled itself, when nobody had begun it yet."""

@@ -17,7 +17,7 @@ from broker.producer.commands import Commands
 from broker.producer.ear import BACK_OFF, Ear
 from broker.producer.spool import Spool
 from broker.stream.connection import Connection, Subscription
-from broker.stream.replay import last_sequences
+from broker.stream.replay import last_stored
 
 SWEEP: Final = 5.0
 """Seconds between two comparisons, and for which a run that has ended is listened to."""
@@ -157,10 +157,9 @@ class Listener:
             await self._quietly(self._compare_over(connection))
 
     async def _compare_over(self, connection: Connection) -> None:
-        known = {subject: ear.last for subject, ear in self._ears.items()}
-        for subject, last in (await last_sequences(connection, list(known))).items():
+        for subject, (last, at) in (await last_stored(connection, list(self._ears))).items():
             if (ear := self._ears.get(subject)) is not None:
-                ear.found(last, known[subject])
+                ear.found(last, at)
 
     def _close(self, ear: Ear) -> None:
         ear.closed = True

@@ -86,14 +86,24 @@ async def last_sequences(
     connection: Connection, subjects: Sequence[str], *, stream: str = PROGRESS
 ) -> dict[str, int]:
     """The last stored sequence of each subject that has any. Raises StreamUnavailable."""
-    last: dict[str, int] = {}
+    found = await last_stored(connection, subjects, stream=stream)
+    return {subject: seq for subject, (seq, _) in found.items()}
+
+
+async def last_stored(
+    connection: Connection, subjects: Sequence[str], *, stream: str = PROGRESS
+) -> dict[str, tuple[int, datetime]]:
+    """The last stored sequence of each subject that has any, and when that was stored.
+
+    Raises StreamUnavailable.
+    """
+    last: dict[str, tuple[int, datetime]] = {}
     for begin in range(0, len(subjects), MOST_SUBJECTS):
         request = {"multi_last": list(subjects[begin : begin + MOST_SUBJECTS])}
         for headers, _ in await direct_get(connection, stream, request):
             seq = number(headers, SEQUENCE)
-            subject = _subject(headers)
             if seq is not None:
-                last[subject] = seq
+                last[_subject(headers)] = seq, moment(headers)
     return last
 
 

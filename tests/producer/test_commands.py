@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -735,13 +736,22 @@ async def test_a_run_id_used_again_hears_as_the_new_run(nats: Nats) -> None:
         assert (False, True) == (run.cancelled.is_set(), again.cancelled.is_set())
 
 
-async def test_a_stream_made_anew(nats: Nats, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("stored", [1, 6], ids=["that came just as far", "that is behind"])
+@pytest.mark.parametrize("sweep", [0.05, 3600.0], ids=["compared", "heard"])
+async def test_a_stream_made_anew(
+    nats: Nats, monkeypatch: pytest.MonkeyPatch, stored: int, sweep: float
+) -> None:
     """Its sequences begin again, and commands are heard all the same."""
-    monkeypatch.setattr("broker.producer.listener.SWEEP", 0.05)
+    monkeypatch.setattr("broker.producer.listener.SWEEP", sweep)
     async with reporting(nats) as (producer, run):
-        for _ in range(5):
-            run.annotate(labels={"a": 1})
-        await producer.flush()
+        [ear] = producer._listener._ears.values()
+        for number in range(1, stored):
+            run.annotate(labels={"a": number})
+            await producer.flush()
+        if sweep > 1:  # nothing else would tell of what was stored before it listened
+            await eventually(lambda: ear.subscription is not None)
+            ear.found(stored, datetime.now(UTC))
+        await eventually(lambda: ear.last == stored and not ear.behind)
         await api(nats.connection, f"STREAM.DELETE.{PROGRESS}")
         await ensure(nats.connection, StreamSettings())
         name = await give(nats, run.id, "cancel")
