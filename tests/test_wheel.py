@@ -5,7 +5,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from broker.gateway.pages import packaged
+from broker.gateway.endpoints.pages import packaged
 
 ROOT = Path(__file__).parent.parent
 

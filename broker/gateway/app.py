@@ -15,9 +15,9 @@ from broker import __version__
 from broker.dialects.said import Dialect
 from broker.dialects.table import DIALECTS
 from broker.errors import StreamUnavailable
-from broker.gateway import commands, cors, keys, routes
-from broker.gateway.attempts import Attempts
-from broker.gateway.beginning import kept_up, plainly
+from broker.gateway import keys, routes
+from broker.gateway.commands.dispatch import Dispatch
+from broker.gateway.commands.starting import Starting
 from broker.gateway.compat.expected import Expected
 from broker.gateway.compose import Parts, composed, loop_timing
 from broker.gateway.configured import (
@@ -28,22 +28,24 @@ from broker.gateway.configured import (
     origins,
     wanted,
 )
-from broker.gateway.dispatch import Dispatch
-from broker.gateway.drain import Drain
-from broker.gateway.estimates import Estimates
-from broker.gateway.foreign_reader import ForeignReader
-from broker.gateway.limits import Limits
-from broker.gateway.listening import Door
-from broker.gateway.loop_lag import sampled
+from broker.gateway.endpoints import commands
+from broker.gateway.endpoints.estimates import Estimates
+from broker.gateway.endpoints.pages import Pages, packaged
+from broker.gateway.foreign.reader import ForeignReader
+from broker.gateway.foreign.translator import Translator
+from broker.gateway.http import cors
+from broker.gateway.http.limits import Limits
+from broker.gateway.http.origins import guard
+from broker.gateway.http.waiting import Waits
+from broker.gateway.lists.recent import RecentRuns
 from broker.gateway.middleware import problems
-from broker.gateway.origins import guard
-from broker.gateway.outage import Outage
-from broker.gateway.pages import Pages, packaged
-from broker.gateway.readiness import Readiness
-from broker.gateway.recent import RecentRuns
-from broker.gateway.starting import Starting
-from broker.gateway.translator import Translator
-from broker.gateway.waiting import Waits
+from broker.gateway.process.beginning import kept_up, plainly
+from broker.gateway.process.drain import Drain
+from broker.gateway.process.listening import Door
+from broker.gateway.process.loop_lag import sampled
+from broker.gateway.process.outage import Outage
+from broker.gateway.process.readiness import Readiness
+from broker.gateway.runs.attempts import Attempts
 from broker.logs import about
 from broker.metrics import Metrics
 from broker.model.bounds import Bounds

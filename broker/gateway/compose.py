@@ -14,13 +14,13 @@ from typing import Final, NamedTuple
 import msgspec
 
 from broker.errors import StreamUnavailable
-from broker.gateway.bundles import BundleLimits, Bundles
-from broker.gateway.list_parts import ListParts, listing_runs
-from broker.gateway.live_lists import ListLimits
-from broker.gateway.log_joins import Logs
-from broker.gateway.log_parts import following_logs
-from broker.gateway.outage import Outage
-from broker.gateway.sockets import SocketLimits, Sockets
+from broker.gateway.lists.live_lists import ListLimits
+from broker.gateway.lists.parts import ListParts, listing_runs
+from broker.gateway.logs.joins import Logs
+from broker.gateway.logs.parts import following_logs
+from broker.gateway.many.bundles import BundleLimits, Bundles
+from broker.gateway.process.outage import Outage
+from broker.gateway.sockets.sockets import SocketLimits, Sockets
 from broker.hub.ports import Timing
 from broker.hub.registry import Registry, RegistryLimits
 from broker.logs import Failures

@@ -3,12 +3,13 @@
 import ipaddress
 
 from broker.errors import SettingsError
-from broker.gateway import cors, keys
-from broker.gateway.bundles import BundleLimits
+from broker.gateway import keys
 from broker.gateway.compose import Wanted
-from broker.gateway.limits import Limits, Rate
-from broker.gateway.live_lists import ListLimits
-from broker.gateway.sockets import SocketLimits
+from broker.gateway.http import cors
+from broker.gateway.http.limits import Limits, Rate
+from broker.gateway.lists.live_lists import ListLimits
+from broker.gateway.many.bundles import BundleLimits
+from broker.gateway.sockets.sockets import SocketLimits
 from broker.hub.ports import Timing
 from broker.hub.registry import RegistryLimits
 from broker.hub.run_hub import HubLimits

@@ -8,11 +8,11 @@ import msgspec
 from aiohttp import web
 
 from broker.dialects.said import Dialect
-from broker.gateway.dispatch import Dispatch
-from broker.gateway.drain import Drain
-from broker.gateway.limits import Limits
-from broker.gateway.log_joins import Logs
-from broker.gateway.starting import Starting
+from broker.gateway.commands.dispatch import Dispatch
+from broker.gateway.commands.starting import Starting
+from broker.gateway.http.limits import Limits
+from broker.gateway.logs.joins import Logs
+from broker.gateway.process.drain import Drain
 from broker.hub.ports import Timing
 from broker.hub.registry import Registry
 from broker.metrics import Metrics
@@ -22,16 +22,16 @@ from broker.stream.connection import Connection
 from broker.stream.live import LiveRuns
 
 if TYPE_CHECKING:
-    from broker.gateway.attempts import Attempts
-    from broker.gateway.bundles import Bundles
     from broker.gateway.compat.expected import Expected
-    from broker.gateway.estimates import Estimates
-    from broker.gateway.live_lists import LiveLists
-    from broker.gateway.pages import Pages
-    from broker.gateway.recent import RecentRuns
-    from broker.gateway.sockets import Sockets
-    from broker.gateway.translator import Translator
-    from broker.gateway.waiting import Waits
+    from broker.gateway.endpoints.estimates import Estimates
+    from broker.gateway.endpoints.pages import Pages
+    from broker.gateway.foreign.translator import Translator
+    from broker.gateway.http.waiting import Waits
+    from broker.gateway.lists.live_lists import LiveLists
+    from broker.gateway.lists.recent import RecentRuns
+    from broker.gateway.many.bundles import Bundles
+    from broker.gateway.runs.attempts import Attempts
+    from broker.gateway.sockets.sockets import Sockets
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from aiohttp import web
 
 from broker.errors import StreamUnavailable
-from broker.gateway import (
+from broker.gateway.compat.routes import add_compat
+from broker.gateway.endpoints import (
     badges,
     bulk,
     commands,
-    cors,
     estimates,
     health,
     ingest,
@@ -22,7 +22,7 @@ from broker.gateway import (
     start,
     websocket,
 )
-from broker.gateway.compat.routes import add_compat
+from broker.gateway.http import cors
 
 
 def add_api(app: web.Application) -> None:

@@ -9,7 +9,7 @@ from aiohttp import web
 from playwright.async_api import Browser, Page
 
 from broker.gateway import app
-from broker.gateway.static_files import read_files
+from broker.gateway.http.static_files import read_files
 from tests.apps import served_app
 from tests.dashboard.browsing import PATIENCE, browsing
 from tests.gateway.runs import started

@@ -9,7 +9,7 @@ import pytest
 from broker.gateway.compat import expected
 from broker.gateway.compat.expected import Expected
 from broker.gateway.compat.sockets import OneRun
-from broker.gateway.sockets import Sockets
+from broker.gateway.sockets.sockets import Sockets
 from broker.hub.ports import Timing
 from broker.hub.registry import Registry
 from broker.model.subjects import RunKey

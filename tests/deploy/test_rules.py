@@ -13,7 +13,7 @@ from aiohttp import web
 
 from broker.gateway.keys import INDEX, SOCKETS
 from broker.gateway.routes import add_api
-from broker.gateway.sockets import Sockets
+from broker.gateway.sockets.sockets import Sockets
 from broker.metrics import Metrics
 from broker.metrics.registered import SECONDS
 from broker.runs.index import Index

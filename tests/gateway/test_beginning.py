@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from broker.errors import TopologyMismatch
-from broker.gateway.outage import MOST_REASONS, Outage
+from broker.gateway.process.outage import MOST_REASONS, Outage
 from broker.stream.connection import Connection
 from broker.stream.embedded import embedded_server
 from broker.stream.topology import api

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from broker.gateway.dispatch import Dispatch, Order
-from broker.gateway.socket_commands import COMMANDS_MAX
-from broker.gateway.unattended import Unattended
+from broker.gateway.commands.dispatch import Dispatch, Order
+from broker.gateway.commands.unattended import Unattended
+from broker.gateway.sockets.commands import COMMANDS_MAX
 from broker.model.events import Event, RunCancelled
 from broker.model.ids import id_of
 from broker.model.subjects import RunKey

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.gateway import body
+from broker.gateway.endpoints import body
 from broker.stream.topology import LOGS
 from tests.gateway.runs import completed, started, step_progress
 from tests.gateway.serving import Broker, broker

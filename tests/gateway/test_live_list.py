@@ -286,7 +286,7 @@ async def test_more_rows_than_may_be_watched_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Lists that nobody watches any more make room."""
-    monkeypatch.setattr("broker.gateway.live_lists.ROWS_MAX", 200)
+    monkeypatch.setattr("broker.gateway.lists.live_lists.ROWS_MAX", 200)
     async with broker(tmp_path) as b:
         async with live(b, {"limit": 60}) as frames:
             await frames.until("snapshot")

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from broker.gateway import loop_lag
-from broker.gateway.loop_lag import sampled
+from broker.gateway.process import loop_lag
+from broker.gateway.process.loop_lag import sampled
 
 
 async def test_who_holds_the_loop_up_shows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from broker.errors import BrokerError, NotFound, StreamUnavailable
-from broker.gateway import bundles, dormant
-from broker.gateway import many as handler
-from broker.gateway.showing import RUNS_MAX
+from broker.gateway.endpoints import many as handler
+from broker.gateway.many import bundles, dormant
+from broker.gateway.many.showing import RUNS_MAX
 from broker.hub.registry import Registry
 from broker.hub.run_hub import RunHub
 from broker.model.subjects import RunKey

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from broker.gateway import many as handler
-from broker.gateway import showing
+from broker.gateway.endpoints import many as handler
+from broker.gateway.many import showing
 from tests.faults import until
 from tests.gateway.bundle import Page, many, refused, target
 from tests.gateway.runs import completed, step_progress

@@ -7,8 +7,8 @@ import pytest
 
 import broker as broker_package
 from broker.gateway import app
-from broker.gateway.pages import packaged, takes_gzip
-from broker.gateway.static_files import BYTES_MOST, Files, read_files
+from broker.gateway.endpoints.pages import packaged, takes_gzip
+from broker.gateway.http.static_files import BYTES_MOST, Files, read_files
 from tests.gateway.serving import broker
 from tests.gateway.test_problems import is_problem
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 from aiohttp import web
 
-from broker.gateway import live, snapshot
+from broker.gateway.endpoints import live, snapshot
 from tests.gateway.runs import started
 from tests.gateway.serving import broker
 from tests.sse import Answer, Wire, path

@@ -3,7 +3,7 @@
 import asyncio
 from itertools import pairwise
 
-from broker.gateway.rounds import Rounds
+from broker.gateway.process.rounds import Rounds
 
 
 async def test_so_many_have_their_turn_in_a_round() -> None:

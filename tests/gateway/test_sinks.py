@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from broker.gateway.sinks import StreamSink, hand_over
+from broker.gateway.http.sinks import StreamSink, hand_over
 from tests.sse import Wire, ask
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from broker.gateway.attempts import READS
+from broker.gateway.runs.attempts import READS
 from broker.stream.topology import PROGRESS, api
 from tests.faults import link
 from tests.gateway.runs import completed, short_run, started, step_progress, step_started
@@ -212,7 +212,7 @@ async def test_an_event_that_takes_long_is_alone_in_its_turn(
     async with broker(tmp_path) as b:
         await b.publish("r1", *[b"rubbish"] * 3, *a_run_that_was_tried_twice())
         lines = await story(b)
-        monkeypatch.setattr("broker.gateway.states.AT_ONCE", 0.0)
+        monkeypatch.setattr("broker.gateway.endpoints.states.AT_ONCE", 0.0)
         assert lines == await story(b)
         async with Wire.connect(b.url) as wire:
             await wire.send("GET", path("r1", "/events?view=state"), NDJSON)

@@ -198,7 +198,7 @@ async def test_more_rows_than_may_be_watched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error names the limit and says when to come again; there is room when others go."""
-    monkeypatch.setattr("broker.gateway.live_lists.ROWS_MAX", 200)
+    monkeypatch.setattr("broker.gateway.lists.live_lists.ROWS_MAX", 200)
     async with broker(tmp_path) as b, aiohttp_client(b.url) as client:
         await client.next()
         await client.say("subscribe", list="limit=60", id=1)

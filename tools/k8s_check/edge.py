@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from broker.gateway.http.waiting import LONGEST
 from broker.gateway.routes import add_admin
-from broker.gateway.waiting import LONGEST
 from tools.k8s_check.overlay import GATEWAY, Finding, Manifest, Overlay, containers_of
 from tools.k8s_check.quantities import seconds
 from tools.k8s_check.variables import environment_of, readable

@@ -19,7 +19,7 @@ from broker.stream.replay import last_sequences
 
 if TYPE_CHECKING:
     from broker.gateway.compat.sockets import OneRun
-    from broker.gateway.sockets import Sockets
+    from broker.gateway.sockets.sockets import Sockets
 
 log = logging.getLogger(__name__)
 

@@ -10,11 +10,11 @@ from aiohttp import web
 from msgspec import Meta
 
 from broker.errors import NotOfGraph
-from broker.gateway.body import idempotency_key, read_json
+from broker.gateway.commands.starting import Request
 from broker.gateway.compat.streams import tell
-from broker.gateway.event_stream import admit
+from broker.gateway.endpoints.body import idempotency_key, read_json
+from broker.gateway.endpoints.event_stream import admit
 from broker.gateway.keys import LIMITS, REGISTRY, RUNS, STARTING, WRITES, run_key
-from broker.gateway.starting import Request
 from broker.model.graph import GRAPH_LABEL, Graph
 from broker.model.subjects import DEFAULT_TENANT, RunKey
 from broker.stream.graphs import every, find, keep

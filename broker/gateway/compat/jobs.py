@@ -8,14 +8,14 @@ import msgspec
 from aiohttp import web
 
 from broker.errors import IndexNotBuilt
-from broker.gateway.body import idempotency_key, read_json
-from broker.gateway.commands import give
+from broker.gateway.commands.dispatch import Order
 from broker.gateway.compat.job_queries import ACTIVE, ENDED, LARGEST, LIMIT, number, wanted_by
 from broker.gateway.compat.shown import POLL
-from broker.gateway.dispatch import Order
+from broker.gateway.endpoints.body import idempotency_key, read_json
+from broker.gateway.endpoints.commands import give
+from broker.gateway.endpoints.snapshot import has_tag
 from broker.gateway.keys import DISPATCH, INDEX, LIMITS, OPTIONS, REGISTRY, RUNS, run_key
-from broker.gateway.snapshot import has_tag
-from broker.gateway.standing import standing
+from broker.gateway.runs.standing import standing
 from broker.hub.registry import Registry
 from broker.model.decide import By, CommandName, Reason
 from broker.model.subjects import RunKey

@@ -6,8 +6,8 @@ from typing import Final
 
 from broker.gateway.compat.job_queries import Wanted
 from broker.gateway.compat.shown_jobs import ShownJob, ShownLog, complaint
-from broker.gateway.socket import Socket
-from broker.gateway.subscription import Subscription
+from broker.gateway.sockets.socket import Socket
+from broker.gateway.sockets.subscription import Subscription
 from broker.model.cursor import Cursor
 from broker.model.summary import Summary
 from broker.protocol.websocket import text_frame

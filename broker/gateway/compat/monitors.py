@@ -27,10 +27,10 @@ from broker.gateway.compat.job_queries import (
 from broker.gateway.compat.monitor import JOBS_MAX, Monitor
 from broker.gateway.compat.shown_jobs import complaint
 from broker.gateway.compat.sockets import refuse
-from broker.gateway.rounds import Rounds
-from broker.gateway.socket import Socket
-from broker.gateway.sockets import Sockets
-from broker.gateway.websocket import upgrade
+from broker.gateway.endpoints.websocket import upgrade
+from broker.gateway.process.rounds import Rounds
+from broker.gateway.sockets.socket import Socket
+from broker.gateway.sockets.sockets import Sockets
 from broker.model.state import TERMINAL
 from broker.model.subjects import RunKey
 from broker.model.summary import Summary

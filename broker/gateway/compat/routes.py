@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from broker.gateway import health
 from broker.gateway.compat import graphs, jobs, runner, workflows
 from broker.gateway.compat.executions import UNKNOWN, complaining
 from broker.gateway.compat.monitors import Monitors
@@ -13,6 +12,7 @@ from broker.gateway.compat.paths import RUNNER
 from broker.gateway.compat.shown import shown
 from broker.gateway.compat.sockets import socket
 from broker.gateway.compat.streams import stream
+from broker.gateway.endpoints import health
 from broker.gateway.keys import INDEX, SOCKETS
 from broker.views.executions import ExecutionsStory, execution, progress
 from broker.views.job import job_document

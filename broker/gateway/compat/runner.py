@@ -8,11 +8,11 @@ from aiohttp import web
 from msgspec import Meta
 
 from broker.dialects.runner import PIPELINE, PLAN
-from broker.gateway.body import idempotency_key, read_json
+from broker.gateway.commands.starting import Request
+from broker.gateway.endpoints.body import idempotency_key, read_json
+from broker.gateway.endpoints.log_stream import stream
+from broker.gateway.http.line_queries import Asked
 from broker.gateway.keys import LIMITS, STARTING, run_key
-from broker.gateway.line_queries import Asked
-from broker.gateway.log_stream import stream
-from broker.gateway.starting import Request
 from broker.model.events import Count
 from broker.model.loglines import EVERY
 from broker.model.subjects import DEFAULT_TENANT

@@ -7,8 +7,8 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from broker.gateway.endpoints.snapshot import has_tag
 from broker.gateway.keys import LIMITS, OPTIONS, REGISTRY, run_key
-from broker.gateway.snapshot import has_tag
 from broker.model.state import RunState
 
 POLL: Final = 0.25

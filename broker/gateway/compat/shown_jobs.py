@@ -5,9 +5,9 @@ from typing import Final
 
 import msgspec
 
-from broker.gateway.line_queries import Asked
-from broker.gateway.socket import Socket
-from broker.gateway.subscriptions import LOGS_VIEW, RunSubscription
+from broker.gateway.http.line_queries import Asked
+from broker.gateway.sockets.socket import Socket
+from broker.gateway.sockets.subscriptions import LOGS_VIEW, RunSubscription
 from broker.model.cursor import Cursor
 from broker.model.loglines import EVERY
 from broker.protocol.close import Close

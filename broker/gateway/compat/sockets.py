@@ -6,10 +6,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from broker.gateway.compat.expected import Expected
+from broker.gateway.endpoints.websocket import upgrade
 from broker.gateway.keys import EXPECTED, SOCKETS, run_key
-from broker.gateway.socket import Socket
-from broker.gateway.subscriptions import PATIENCE, RunSubscription
-from broker.gateway.websocket import upgrade
+from broker.gateway.sockets.socket import Socket
+from broker.gateway.sockets.subscriptions import PATIENCE, RunSubscription
 from broker.protocol.close import Close
 from broker.protocol.conversation import Subscribe
 from broker.protocol.problem import Problem

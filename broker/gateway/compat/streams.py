@@ -8,9 +8,9 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from broker.gateway.cursors import resume_of
-from broker.gateway.event_stream import Begun, admit, begin, unchanged
+from broker.gateway.endpoints.event_stream import Begun, admit, begin, unchanged
 from broker.gateway.keys import METRICS, REGISTRY, RUNS, run_key
+from broker.gateway.runs.cursors import resume_of
 from broker.model.subjects import RunKey
 from broker.protocol.sse import BARE
 from broker.views.message import Story

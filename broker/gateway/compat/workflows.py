@@ -3,9 +3,9 @@
 import msgspec
 from aiohttp import web
 
-from broker.gateway.body import idempotency_key, read_object
+from broker.gateway.commands.starting import Request
+from broker.gateway.endpoints.body import idempotency_key, read_object
 from broker.gateway.keys import LIMITS, STARTING
-from broker.gateway.starting import Request
 from broker.model.subjects import DEFAULT_TENANT
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.errors import Overloaded, RateLimited
-from broker.gateway.limits import BUCKETS, Bucket, Buckets, Rate, Streams, take
+from broker.gateway.http.limits import BUCKETS, Bucket, Buckets, Rate, Streams, take
 from broker.metrics import Metrics
 
 THREE = Rate("poll_rate", 2.0, 3.0)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from broker.errors import StreamUnavailable
-from broker.gateway.bundle import Bundle, Ways
-from broker.gateway.opening import Opening
-from broker.gateway.part import Part
+from broker.gateway.many.bundle import Bundle, Ways
+from broker.gateway.many.opening import Opening
+from broker.gateway.many.part import Part
 from broker.hub.ports import Timing
 from broker.model.subjects import RunKey
 from broker.protocol.sse import PLAIN

@@ -2,8 +2,8 @@
 
 from unittest.mock import patch
 
-from broker.gateway import recent
-from broker.gateway.recent import FRESH_FOR, RecentRuns
+from broker.gateway.lists import recent
+from broker.gateway.lists.recent import FRESH_FOR, RecentRuns
 from tests.unit.index.rows import an_index, apply, summary
 
 

@@ -6,10 +6,10 @@ import math
 from itertools import pairwise
 from typing import Any
 
-from broker.gateway.live_lists import ListLimits, LiveLists
-from broker.gateway.socket import Socket, Ways
-from broker.gateway.subscribing import Subscribing
-from broker.gateway.subscriptions import hear
+from broker.gateway.lists.live_lists import ListLimits, LiveLists
+from broker.gateway.sockets.socket import Socket, Ways
+from broker.gateway.sockets.subscribing import Subscribing
+from broker.gateway.sockets.subscriptions import hear
 from broker.hub.ports import Timing
 from broker.metrics import Metrics
 from broker.runs.index import Index

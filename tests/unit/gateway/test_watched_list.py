@@ -4,7 +4,7 @@ import asyncio
 import tracemalloc
 from typing import Any
 
-from broker.gateway.live_lists import ListLimits, LiveLists
+from broker.gateway.lists.live_lists import ListLimits, LiveLists
 from broker.hub.ports import Timing
 from broker.hub.subscriber import Subscriber
 from broker.metrics import Metrics

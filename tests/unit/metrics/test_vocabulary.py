@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from broker.gateway.socket import ENDED_BY
+from broker.gateway.sockets.socket import ENDED_BY
 from broker.metrics import Metrics
 from broker.metrics.clients import ENDS, VIEWS
 from broker.metrics.stream import NATS_ERRORS, STREAMS

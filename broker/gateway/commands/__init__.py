@@ -1,0 +1,1 @@
+"""Commands and starts: judged, stored, and carried out where no producer attends."""

@@ -1,0 +1,1 @@
+"""Messages of existing systems: read from NATS or HTTP, judged, and stored as events."""

@@ -1,0 +1,1 @@
+"""How a run stands or stood: now, at a cursor, at the end of an earlier attempt."""

@@ -1,0 +1,194 @@
+"""`?attempt=` and `?at=`: a run as it stood when an earlier attempt ended, or after an event.
+
+A state holds of earlier attempts only how they ended. Such a state is folded from the stored events
+again, up to the one that begins a later attempt, or that lies behind the cursor. What comes after
+that changes it no more, so that it is kept as it is, as long as there is room.
+"""
+
+import asyncio
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
+
+from aiohttp import web
+
+from broker.errors import (
+    AttemptNotFound,
+    InvalidParameter,
+    MalformedEvent,
+    MomentNotFound,
+    StoryNotKept,
+)
+from broker.gateway.process.rounds import Rounds
+from broker.metrics import Metrics
+from broker.model.bounds import Bounds
+from broker.model.cursor import Cursor
+from broker.model.decode import decode
+from broker.model.events import LARGEST
+from broker.model.evolve import Fold, begins_later
+from broker.model.record import Record
+from broker.model.state import Attempt, RunState, initial
+from broker.model.subjects import RunKey
+from broker.stream.live import LiveRuns
+from broker.views.native import snapshot_json
+
+MAX_AGE: Final = 60
+"""Seconds that others may keep what will not change."""
+BYTES_MOST: Final = 32 * 1024 * 1024
+READS: Final = 4
+"""Runs that are read again at a time."""
+AT_ONCE: Final = 128
+"""Records that are folded before others have their turn."""
+
+_DIGITS: Final = len(str(LARGEST))
+
+_Place: TypeAlias = tuple[str, RunKey, str, int]
+"""The epoch, the run, and which state of it: that of an `attempt`, or `at` a sequence."""
+Past: TypeAlias = tuple[Cursor, bytes]
+"""The last cursor that a snapshot tells of, and the snapshot."""
+_Ends: TypeAlias = Callable[[Sequence[Record]], int | None]
+"""Gives where a page has the first record that is of no interest; None where it has none."""
+
+
+def attempt_of(request: web.Request) -> int | None:
+    """The attempt in `?attempt=`. Raises InvalidParameter."""
+    text = request.query.get("attempt")
+    if text is None:
+        return None
+    number = int(text) if len(text) <= _DIGITS and text.isascii() and text.isdigit() else 0
+    if not 1 <= number <= LARGEST:
+        raise InvalidParameter("attempt", f"{text[:32]!r} is not a number from 1 to {LARGEST}")
+    return number
+
+
+class Attempts:
+    """Snapshots of earlier attempts and moments; those last asked for are kept."""
+
+    def __init__(
+        self, runs: LiveRuns, *, bounds: Bounds, metrics: Metrics, bytes_most: int = BYTES_MOST
+    ) -> None:
+        self._runs = runs
+        self._bounds = bounds
+        self._metrics = metrics
+        self._bytes_most = bytes_most
+        self._kept: OrderedDict[_Place, Past] = OrderedDict()
+        self._size = 0
+        self._reads = asyncio.Semaphore(READS)
+        self.turns = Rounds(1)
+        """Who folds: of all that read a run again, one in a round of the loop."""
+
+    async def past(self, key: RunKey, attempt: int, state: RunState) -> Past:
+        """An attempt of a run that is at a later one by now, as `state` tells.
+
+        Raises AttemptNotFound, StreamUnavailable.
+        """
+        if attempt > state.attempt:
+            raise self._missing(key, attempt, state, expired=False)
+        place = (self._runs.epoch, key, "attempt", attempt)
+        kept = self._still_there(place)
+        if kept is not None:
+            return kept
+        async with self._reads:
+            kept = self._still_there(place)
+            if kept is not None:
+                return kept
+            folded = await self._folded(key, lambda page: _first_later(page, attempt))
+        told = next((past for past in state.attempts if past.attempt == attempt), None)
+        if folded.attempt != attempt or not folded.events or _differs(told, folded):
+            forgotten = "attempts" in state.truncated and attempt < state.attempts[0].attempt
+            raise self._missing(key, attempt, state, expired=told is not None or forgotten)
+        return self._keep(place, folded)
+
+    async def at(self, key: RunKey, seq: int, events: int) -> Past:
+        """A run as it stood after the event of a sequence, or else the last one before it.
+
+        `events` is how many it has had. Raises StoryNotKept, MomentNotFound, StreamUnavailable.
+        """
+        place = (self._runs.epoch, key, "at", seq)
+        kept = self._still_there(place)
+        if kept is not None:
+            return kept
+        async with self._reads:
+            kept = self._still_there(place)
+            if kept is not None:
+                return kept
+            await require_whole(self._runs, key, events)
+            folded = await self._folded(key, lambda page: _first_behind(page, seq))
+        if not folded.events:
+            self._metrics.attempt_snapshots.labels(outcome="missing").inc()
+            raise MomentNotFound(key.run, str(Cursor(place[0], seq)))
+        return self._keep(place, folded)
+
+    def _missing(
+        self, key: RunKey, attempt: int, state: RunState, *, expired: bool
+    ) -> AttemptNotFound:
+        self._metrics.attempt_snapshots.labels(outcome="missing").inc()
+        there = [*(past.attempt for past in state.attempts), state.attempt]
+        return AttemptNotFound(key.run, attempt, there, expired=expired)
+
+    async def _folded(self, key: RunKey, ends: _Ends) -> RunState:
+        """The state before the first record of no interest."""
+        fold = Fold(initial(key.tenant, key.run), self._bounds)
+        async for page in self._runs.read(key, 0):
+            end = ends(page)
+            wanted = page[:end]
+            for begin in range(0, len(wanted), AT_ONCE):
+                await self.turns.turn()
+                fold.extend(wanted[begin : begin + AT_ONCE])
+            if end is not None:
+                break
+        return fold.state
+
+    def _still_there(self, place: _Place) -> Past | None:
+        found = self._kept.get(place)
+        if found is not None:
+            self._kept.move_to_end(place)
+            self._metrics.attempt_snapshots.labels(outcome="kept").inc()
+        return found
+
+    def _keep(self, place: _Place, folded: RunState) -> Past:
+        self._metrics.attempt_snapshots.labels(outcome="folded").inc()
+        found = Cursor(place[0], folded.seq), snapshot_json(folded, place[0])
+        if place not in self._kept:
+            self._kept[place] = found
+            self._size += len(found[1])
+        while self._kept and self._size > self._bytes_most:
+            _, (_, snapshot) = self._kept.popitem(last=False)
+            self._size -= len(snapshot)
+        self._metrics.attempt_snapshot_bytes.set(self._size)
+        return found
+
+
+async def require_whole(runs: LiveRuns, key: RunKey, events: int) -> None:
+    """Make sure that a run's first events are kept, of so many that it has had.
+
+    Raises StoryNotKept, StreamUnavailable.
+    """
+    if await runs.count(key) < events:
+        raise StoryNotKept(key.run)
+
+
+def _differs(told: Attempt | None, folded: RunState) -> bool:
+    """Whether the attempt that was folded began at another time than the state tells."""
+    return told is not None and told.started_at != folded.started_at
+
+
+def _first_behind(page: Sequence[Record], seq: int) -> int | None:
+    """Where a page has the first record behind a sequence."""
+    end = bisect_right(page, seq, key=lambda record: record.seq)
+    return end if end < len(page) else None
+
+
+def _first_later(page: Sequence[Record], attempt: int) -> int | None:
+    """Where a page has the first event that begins a later attempt."""
+    for at, record in enumerate(page):
+        if b'"attempt"' not in record.payload and b"\\u" not in record.payload:
+            continue
+        try:
+            event = decode(record.payload)
+        except MalformedEvent:
+            continue
+        if begins_later(event, attempt):
+            return at
+    return None

@@ -1,0 +1,1 @@
+"""WebSockets: what their clients say, and all that they are shown."""
