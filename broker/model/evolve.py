@@ -40,7 +40,7 @@ from broker.model.state import (
     RunStatus,
     Silence,
 )
-from broker.model.steps import Steps, seconds_between, utc
+from broker.model.steps import Steps, added, seconds_between, utc
 
 DEFAULT_BOUNDS: Final = Bounds()
 
@@ -174,6 +174,7 @@ class Fold:
         state.message = state.error = state.outputs = state.paused = state.silence = None
         state.cancelled_by = state.worker = state.resources = None
         state.queued_at = state.started_at = state.ended_at = state.duration = None
+        state.paused_seconds = None
         state.groups = {}
         self.steps.reset()
 
@@ -235,11 +236,19 @@ class Fold:
             return False
         self.steps.settle()
         state.status = status
-        state.paused = None
+        self._unpaused(at)
         state.ended_at = at
         if state.started_at is not None:
             state.duration = seconds_between(state.started_at, at)
         return True
+
+    def _unpaused(self, at: datetime) -> None:
+        """End the pause, if there is one; what it took counts for the run and its open steps."""
+        state = self._state
+        if state.paused is not None:
+            since, state.paused = state.paused.since, None
+            state.paused_seconds = added(state.paused_seconds, since, at)
+            self.steps.unpaused(since, at)
 
     def _truncated(self, what: str) -> None:
         truncated = self._state.truncated
@@ -323,7 +332,7 @@ def _run_paused(self: Fold, event: events.RunPaused, stored_at: datetime) -> Non
 def _run_resumed(self: Fold, event: events.RunResumed, stored_at: datetime) -> None:
     if self._going(_moment(event, stored_at)):
         self._state.status = "running"
-        self._state.paused = None
+        self._unpaused(_moment(event, stored_at))
 
 
 def _run_completed(self: Fold, event: events.RunCompleted, stored_at: datetime) -> None:
@@ -373,7 +382,10 @@ def _step_completed(self: Fold, event: events.StepCompleted, stored_at: datetime
     step = self.steps.change(event.step, "completed", at)
     if step is not None:
         step.outputs = self._bounded(event.outputs, self._bounds.step_document, "outputs")
-        step.duration = step.duration if event.duration is None else event.duration
+        if event.duration is not None:
+            step.duration, step.paused_seconds = event.duration, None
+        elif self._state.paused is not None:
+            self.steps.pause(step, self._state.paused.since, at)
 
 
 def _step_failed(self: Fold, event: events.StepFailed, stored_at: datetime) -> None:

@@ -63,7 +63,8 @@ class StepState(msgspec.Struct, omit_defaults=True, kw_only=True):
     """One step. Durations are seconds.
 
     `ppm` is the step's best fraction in this attempt, in millionths: what the run's fraction is
-    computed from. `weight` stands on planned steps only.
+    computed from. `weight` stands on planned steps only. `paused_seconds` is how much of its
+    duration the run was paused.
     """
 
     index: int
@@ -83,6 +84,7 @@ class StepState(msgspec.Struct, omit_defaults=True, kw_only=True):
     started_at: datetime | None = None
     ended_at: datetime | None = None
     duration: float | None = None
+    paused_seconds: float | None = None
     error: Problem | None = None
     outputs: dict[str, Any] | None = None
     cached: bool | None = None
@@ -147,7 +149,10 @@ class Silence(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class RunState(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """Everything known of a run after the event stored at `seq`."""
+    """Everything known of a run after the event stored at `seq`.
+
+    `paused_seconds` is how long this attempt was paused, without the pause that lasts.
+    """
 
     seq: int
     run: str
@@ -170,6 +175,7 @@ class RunState(msgspec.Struct, omit_defaults=True, kw_only=True):
     cancellable: bool | None = None
     cancelled_by: str | None = None
     paused: Pause | None = None
+    paused_seconds: float | None = None
     silence: Silence | None = None
     resources: dict[str, Any] | None = None
     artifacts: list[Artifact] = []

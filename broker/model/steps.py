@@ -220,6 +220,21 @@ class Steps:
             step.ppm = MILLION
         return step
 
+    def unpaused(self, since: datetime, at: datetime) -> None:
+        """Count a pause that has ended for every step that is under way."""
+        if not self._state.counts.running:
+            return
+        for name, step in self._steps.items():
+            if step.status in ("running", "retrying"):
+                if self.touched is not None and name not in self.touched:
+                    self.touched[name] = copy(step)
+                self.pause(step, since, at)
+
+    def pause(self, step: StepState, since: datetime, at: datetime) -> None:
+        """Count a pause for a step, as far as it had begun."""
+        if step.started_at is not None:
+            step.paused_seconds = added(step.paused_seconds, max(since, step.started_at), at)
+
     def run(self, step: StepState, at: datetime) -> None:
         """Bring an open step to `running`; its clock starts at its first start."""
         self._move(step, "running")
@@ -280,6 +295,11 @@ class Steps:
 def seconds_between(start: datetime, end: datetime) -> float:
     """Seconds from start to end, to the millisecond; clocks that disagree give 0."""
     return max(0.0, round((end - start).total_seconds(), 3))
+
+
+def added(seconds: float | None, start: datetime, end: datetime) -> float | None:
+    """Seconds, and those from start to end; None where there are none."""
+    return round((seconds or 0.0) + seconds_between(start, end), 3) or None
 
 
 def utc(time: datetime | None) -> datetime | None:

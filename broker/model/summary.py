@@ -28,7 +28,7 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One row of a list of runs. Durations are seconds.
 
     `active` names the first steps under way; `durations` tells of a completed run how long its
-    steps took, what estimates of later runs of the pipeline are made from.
+    steps took without pauses, what estimates of later runs of the pipeline are made from.
     """
 
     run: str
@@ -46,6 +46,7 @@ class Summary(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     parent: Parent | None = None
     error: Problem | None = None
     paused: Pause | None = None
+    paused_seconds: float | None = None
     worker: str | None = None
     cancellable: bool | None = None
     cancelled_by: str | None = None
@@ -95,6 +96,7 @@ def summarize(state: RunState, epoch: str) -> Summary:
             reason=clip(state.paused.reason, _TEXT),
             prompt=clip(state.paused.prompt, _TEXT),
         ),
+        paused_seconds=state.paused_seconds,
         worker=state.worker,
         cancellable=state.cancellable,
         cancelled_by=state.cancelled_by,
@@ -139,13 +141,18 @@ def _active(state: RunState) -> list[str]:
     return active
 
 
+def worked(duration: float, paused_seconds: float | None) -> float:
+    """A duration without its pauses, in seconds."""
+    return max(0.0, round(duration - (paused_seconds or 0.0), 3))
+
+
 def _durations(state: RunState) -> dict[str, float]:
     if state.status != "completed":
         return {}
     measured: dict[str, float] = {}
     for name, step in state.steps.items():
         if step.duration is not None and step.status == "completed":
-            measured[name] = step.duration
+            measured[name] = worked(step.duration, step.paused_seconds)
             if len(measured) == DURATIONS:
                 break
     return measured

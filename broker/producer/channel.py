@@ -41,6 +41,14 @@ class Channel:
             {"type": type_, "attempt": self._attempt, **fields},
         )
 
+    def compose(self, type_: str, /, **fields: Any) -> Entry | None:
+        """The event as `report` would have it wait, for who stores it otherwise."""
+        if self._lanes is None:
+            return None
+        with self.spool.lock:
+            event = {"type": type_, "attempt": self._attempt, **fields}
+            return self.spool.compose(self._lanes[0], "lifecycle", event)
+
     def log(self, text: object, level: object, step: object) -> None:
         """Report a text as log lines, together with those that come within a moment."""
         spool = self.spool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -35,6 +36,10 @@ class Commanded(Block):
         """
         self._commands.callback = callback
         return callback
+
+    def on_overtaken(self, callback: Callable[[], None]) -> None:
+        """Have a function called on the producer's loop when a later attempt is heard of."""
+        self._commands.on_overtaken = callback
 
     async def checkpoint(self) -> None:
         """A place where the pipeline can stop; costs under a microsecond when nobody asks for it.

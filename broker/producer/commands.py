@@ -54,6 +54,7 @@ class Commands:
     ) -> None:
         self.cancelled = Cancelled()
         self.callback: OnCommand | None = None
+        self.on_overtaken: Callable[[], None] | None = None
         self.ended = False
         self._channel = channel
         self._spawn = spawn  # runs what an asynchronous callback does
@@ -90,6 +91,12 @@ class Commands:
         self._queue.append(command)
         if not self._asking:
             self._answer_all()
+
+    def overtaken(self) -> None:
+        """A later attempt of the run was heard of."""
+        told, self.on_overtaken = self.on_overtaken, None
+        if told is not None and not self.ended:
+            told()
 
     def cancel(self, command: Command) -> None:
         """Cancel the run without an answer to anyone."""

@@ -84,10 +84,15 @@ class Ear:
         for pause in BACK_OFF:
             if self._renewed:
                 self._renewed, self.last, self._last_at = False, 0, _NEVER
-            async for page in read(connection, self.subject, self.last):
+            known = self.last  # read once more: another event there is of another stream
+            async for page in read(connection, self.subject, max(known - 1, 0)):
+                if known and (page[0].seq, page[0].stored_at) != (known, self._last_at):
+                    self._renewed = True
+                    break
                 for record in page:
-                    self._past.add(record.payload, record.seq)
-                self.last, self._last_at = page[-1].seq, page[-1].stored_at
+                    if record.seq > known:
+                        self._past.add(record.payload, record.seq)
+                known, self.last, self._last_at = 0, page[-1].seq, page[-1].stored_at
             if self.last >= self._target and not self._renewed:
                 break
             await asyncio.sleep(pause)  # the server that answered is behind the one that sent
@@ -96,13 +101,21 @@ class Ear:
         self._heed_the_end()
         self._deliver()
 
+    def overtaken(self, attempt: int | None) -> None:
+        """The run has come to this attempt."""
+        if attempt is None or self._attempt is None or self.closed:
+            return
+        if attempt > self._attempt:
+            self._commands.overtaken()
+
     def _renew_for(self, seq: int, at: datetime) -> None:
         """Read all again if this event shows that the stream was made anew.
 
         Sequences begin again then, and may have come just as far: an event that was stored later,
-        but not behind the last known one, is of another stream.
+        but not behind the last known one, is of another stream. So is one in the place of the last
+        known one, at another time: who leads the new stream may have a clock that is behind.
         """
-        if at > self._last_at:
+        if at > self._last_at or (seq == self.last and at != self._last_at):
             self._renewed = True
             self._target = seq
             self._read_stored(self)
@@ -115,6 +128,7 @@ class Ear:
                 self._commands.cancel(command)
 
     def _deliver(self) -> None:
+        self.overtaken(self._past.attempt)
         for command in self._past.take(self._attempt):
             if not self.closed:
                 self._commands.hear(command)

@@ -15,9 +15,10 @@ class Start(msgspec.Struct, frozen=True):
 
 
 class Leave(msgspec.Struct, frozen=True):
-    """There is nothing to do, because of `reason`."""
+    """There is nothing to do, because of `reason`; where it is `held`, others need the request."""
 
     reason: str
+    held: bool = False
 
 
 class Cancel(msgspec.Struct, frozen=True):
@@ -43,16 +44,22 @@ def read_request(payload: bytes, tenant: str, pipeline: str) -> tuple[Job, RunKe
     return request, key
 
 
-def judge(past: Past, first: int, attempt: int) -> Verdict:
-    """What to do about a request for attempt `first` that has come to be `attempt`."""
+def judge(past: Past, first: int, attempt: int, own: str | None = None) -> Verdict:
+    """What to do about a request for attempt `first` that has come to be `attempt`.
+
+    `own` is the id of the event that the asking worker would begin it with, or has.
+    """
     attempts = range(first, attempt + 1)
     for number in attempts:
         if number in past.ended:
             return Leave(f"attempt {number} has ended")
         if number > first and number in past.requested:
             return Leave(f"attempt {number} has a request of its own")
-    if past.attempt > attempt or attempt in past.begun:
-        return Leave(f"attempt {past.attempt} has begun")
+    elsewhere = attempt in past.begun and (own is None or past.begun[attempt] != own)
+    if past.attempt > attempt or elsewhere:
+        # Without a request of its own it was begun with this one: who works on it will settle it.
+        held = past.requested.isdisjoint(range(attempt + 1, past.attempt + 1))
+        return Leave(f"attempt {past.attempt} has begun", held)
     for number in reversed(attempts):
         if number in past.cancels:
             return Cancel(past.cancels[number])

@@ -52,8 +52,9 @@ class Listener:
         """Bring a run its commands; a `fresh` one has none stored. From any thread."""
 
         def begin() -> None:
-            if subject in self._ears:
-                self._close(self._ears[subject])
+            if (before := self._ears.get(subject)) is not None:
+                before.overtaken(attempt)
+                self._close(before)
             ear = self._ears[subject] = Ear(self.read, subject, commands, run, attempt)
             self._deaf[ear] = None
             if not fresh:

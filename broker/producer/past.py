@@ -44,12 +44,14 @@ class Past:
     """Reads the events of a run in their order."""
 
     def __init__(self) -> None:
+        self.last = 0
+        """The sequence of the last event."""
         self.attempt = 1
         """The latest attempt."""
         self.requested: set[int] = set()
         """The attempts that a worker was asked for: such an announcement names the pipeline."""
-        self.begun: set[int] = set()
-        """The attempts that somebody works on, or did."""
+        self.begun: dict[int, str | None] = {}
+        """The attempts that somebody works on, or did, and the id of the event that says so."""
         self.ended: set[int] = set()
         """The attempts that have come to an end."""
         self.cancels: dict[int, Command] = {}
@@ -59,6 +61,7 @@ class Past:
 
     def add(self, payload: bytes, seq: int) -> None:
         """Read the event that is stored as `seq`; what is malformed says nothing."""
+        self.last = seq
         try:
             event = decode(payload)
         except MalformedEvent:
@@ -100,7 +103,7 @@ class Past:
             self.attempt = attempt
             self._unanswered.clear()
         if isinstance(event, events.RunStarted):
-            self.begun.add(attempt)
+            self.begun.setdefault(attempt, event.id)
         elif isinstance(event, events.RunQueued) and event.pipeline is not None:
             self.requested.add(attempt)
         elif isinstance(event, events.End) and attempt == self.attempt:

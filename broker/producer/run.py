@@ -67,10 +67,19 @@ class Run(Commanded):
         """Report that the run, or this attempt of it, began; its heartbeats begin, too."""
         with self._channel.spool.lock:
             if self._status == "new":
-                self._status = "running"
                 self._channel.report("run.started", **self._announced)
-                self._await_beat()
-                self._listen(self)
+                self.begin()
+
+    def announcement(self) -> Entry | None:
+        """What `start` would report, for who stores it otherwise and then calls `begin`."""
+        return self._channel.compose("run.started", **self._announced)
+
+    def begin(self) -> None:
+        """As `start`, where the announcement is stored already."""
+        with self._channel.spool.lock:
+            self._status = "running"
+            self._await_beat()
+            self._listen(self)
 
     @quiet
     def progress(

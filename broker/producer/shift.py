@@ -42,7 +42,6 @@ class Shift:
         self._threads = ThreadPoolExecutor(terms.concurrency, "pipeline")
         self._means = Means(producer, connection, self._jobs, self._threads, terms)
         self._works: dict[asyncio.Task[None], Work] = {}
-        self._unsure = False
         self._troubled = False
 
     async def run(self) -> None:
@@ -119,20 +118,25 @@ class Shift:
         kept = time.monotonic()
         while True:
             await asyncio.sleep(self._terms.ack_wait / 3)
-            late = time.monotonic() - kept > self._terms.ack_wait
+            if time.monotonic() - kept > self._terms.ack_wait:
+                self._doubt()
             if not self._connection.connected:
                 continue
-            if self._unsure or late:
-                self._unsure = False
-                for work in list(self._works.values()):
+            for work in list(self._works.values()):
+                if work.unsure:
                     await work.look_after()
             with suppress(StreamUnavailable):
                 await self._jobs.keep(w.job for w in self._works.values() if not w.overtaken)
                 kept = time.monotonic()
 
     def _returned(self) -> None:
-        self._unsure = True
+        self._doubt()
         self._woken.set()
+
+    def _doubt(self) -> None:
+        """Others may have been given what is worked on here."""
+        for work in self._works.values():
+            work.unsure = True
 
     async def _ended(self, seconds: float | None) -> None:
         """Wait until nothing is worked on, for some time."""

@@ -9,7 +9,9 @@ import asyncio
 import heapq
 import itertools
 import logging
+import os
 import threading
+import weakref
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
@@ -22,6 +24,15 @@ log = logging.getLogger("broker.producer")
 
 MOST_WARNINGS: Final = 100
 """Different warnings that one producer gives."""
+
+_CLOSED: Final = (
+    "%s came after its Producer was closed and is not reported: "
+    "end runs inside `async with Producer.connect(...)`"
+)
+_FORKED: Final = (
+    "%s is not reported, since its Producer belongs to the process that this one was forked from: "
+    "connect another one here"
+)
 
 
 class Spool:
@@ -49,6 +60,15 @@ class Spool:
         self._tickets = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
         self._warned: set[object] = set()
+        self._refusal = _CLOSED
+        _spools.add(self)
+
+    def forked(self) -> None:
+        """Take nothing in, in a forked process: neither loop nor connection works for it here."""
+        self.lock = threading.RLock()  # a thread of the other process may hold the old one
+        self.closed, self._refusal = True, _FORKED
+        self._timers.clear()
+        self._warned.clear()
 
     def put(self, lane: Lane | None, kind: Kind, fields: dict[str, Any]) -> Entry | None:
         """Let an event wait to be stored, with an id, and the present time unless it has one."""
@@ -57,27 +77,11 @@ class Spool:
                 return None
             if self.closed:
                 self.outbox.dropped[kind] += 1
-                self.warn(
-                    "closed",
-                    "%s came after its Producer was closed and is not reported: "
-                    "end runs inside `async with Producer.connect(...)`",
-                    fields["type"],
-                )
+                self.warn("closed", self._refusal, fields["type"])
                 return None
-            fields.setdefault("time", self.now())
-            event_id = self.new_id()
-            payload, problems = compose({"type": fields["type"], "id": event_id, **fields})
-            for problem in problems:
-                self.warn(
-                    ("event", fields["type"], problem.partition(":")[0]),
-                    "%s is not reported%s: %s; give values that JSON can express",
-                    fields["type"],
-                    "" if payload is None else " in full",
-                    problem,
-                )
-            if payload is None:
+            entry = self.compose(lane, kind, fields)
+            if entry is None:
                 return None
-            entry = Entry(event_id, lane, kind, payload)
             if self.outbox.add(entry):
                 self.warn(
                     "full",
@@ -88,6 +92,21 @@ class Spool:
                 self._ringing = True
                 self.on_loop(self._rung.set)
             return entry
+
+    def compose(self, lane: Lane, kind: Kind, fields: dict[str, Any]) -> Entry | None:
+        """The event as `put` lets it wait, for who stores it otherwise."""
+        fields.setdefault("time", self.now())
+        event_id = self.new_id()
+        payload, problems = compose({"type": fields["type"], "id": event_id, **fields})
+        for problem in problems:
+            self.warn(
+                ("event", fields["type"], problem.partition(":")[0]),
+                "%s is not reported%s: %s; give values that JSON can express",
+                fields["type"],
+                "" if payload is None else " in full",
+                problem,
+            )
+        return None if payload is None else Entry(event_id, lane, kind, payload)
 
     def ring(self) -> None:
         """Wake whoever waits for the bell; on the loop's thread."""
@@ -143,10 +162,23 @@ class Spool:
 
     def on_loop(self, call: Callable[[], None]) -> None:
         """Have `call` called on the loop: at once where this is its thread."""
-        if threading.get_ident() == self._thread:
+        if self._loop.is_closed():
+            self.closed = True
+        elif threading.get_ident() == self._thread:
             call()
         else:
             try:
                 self._loop.call_soon_threadsafe(call)
             except RuntimeError:  # the loop has ended before the pipeline's threads
                 self.closed = True
+
+
+_spools: Final[weakref.WeakSet[Spool]] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for spool in list(_spools):
+        spool.forked()
+
+
+os.register_at_fork(after_in_child=_forked)

@@ -16,14 +16,14 @@ import msgspec
 from broker.errors import InvalidRequest, StreamUnavailable
 from broker.model.events import PlanStep
 from broker.model.subjects import RunKey
+from broker.producer.claim import begun, past_of
 from broker.producer.client import Producer
 from broker.producer.jobs import Cancel, Leave, Start, judge, read_request
-from broker.producer.past import Past
+from broker.producer.outbox import Entry
 from broker.producer.run import Run
 from broker.producer.spool import log
 from broker.stream.connection import Connection
 from broker.stream.jobs import Jobs, Taken
-from broker.stream.replay import read
 
 Outputs: TypeAlias = Mapping[str, Any] | None
 Handler: TypeAlias = Callable[[Run, dict[str, Any]], Awaitable[Outputs] | Outputs]
@@ -33,8 +33,6 @@ Settle: TypeAlias = Callable[[Taken], Awaitable[None]]
 
 LAST_WORDS: Final = 2.0
 """Seconds that are given to the events of a run before its request is given back."""
-
-_READ_AGAIN: Final = 0.5
 
 _NOT_FROM_A_THREAD: Final = (StopIteration, SystemExit, KeyboardInterrupt)
 """No future can hold the first, so that whoever awaits it would wait for ever; the others would end
@@ -87,7 +85,9 @@ class Work:
     def __init__(self, means: Means, job: Taken, pipeline: Pipeline) -> None:
         self.job = job
         self.overtaken = False
-        """Whether another worker has begun a later attempt: the request is theirs."""
+        """Whether another worker has begun this attempt or a later one: the request is theirs."""
+        self.unsure = False
+        """Whether that may have happened unheard, since NATS could not be reached."""
         self._means = means
         self._pipeline = pipeline
         self._task: asyncio.Task[Any] | None = None
@@ -125,15 +125,23 @@ class Work:
 
     async def look_after(self) -> None:
         """Stop where the request was given to another worker, since this one seemed to be dead."""
-        if self._key is not None and (await self._past(self._key)).attempt > self._attempt:
-            log.warning("run %s goes on at another worker, and stops here", self._key.run)
-            self.overtaken = True
-            if self._run is not None:
-                self._run.hand_over(None, "another worker goes on with it")
+        if self._key is not None:
+            past = await past_of(self._means.connection, self._key)
+            self.unsure = False
+            if past.attempt > self._attempt:
+                self._heed_another()
+
+    def _heed_another(self) -> None:
+        if self.overtaken or self._key is None:
+            return
+        self.overtaken = True
+        log.warning("run %s goes on at another worker, and stops here", self._key.run)
+        if self._run is not None:
+            self._run.hand_over(None, "another worker goes on with it")
 
     async def _carry_out(self) -> Settle:
         """Do what is asked for; gives how to settle the request."""
-        producer, _, jobs, _, terms = self._means
+        producer, connection, jobs, _, terms = self._means
         pipeline, deliveries = self._pipeline, self.job.deliveries
         try:
             request, self._key = read_request(self.job.payload, terms.tenant, pipeline.name)
@@ -141,32 +149,46 @@ class Work:
             log.warning("%s: it is removed", error)
             return jobs.refuse
         self._attempt = request.attempt + deliveries - 1
-        verdict = judge(await self._past(self._key), request.attempt, self._attempt)
-        given_up = deliveries > terms.max_deliveries
-        if isinstance(verdict, Leave):
-            log.info("run %s of %s is left: %s", request.run, pipeline.name, verdict.reason)
-            return jobs.done
-        begins = isinstance(verdict, Start) and not given_up
-        run = producer.run(
-            pipeline.name,
-            request.run,
-            attempt=self._attempt,
-            plan=await self._plan(request.inputs or {}) if begins else None,
-            cancellable=pipeline.cancellable,
-            metadata=pipeline.metadata,
-            heartbeat_interval=terms.heartbeat_interval,
-            worker=terms.name,
-            on_cancel="ignore" if pipeline.in_thread else "raise",
-        )
-        if isinstance(verdict, Cancel):
-            run.cancel_by(verdict.command)
-        elif given_up:
-            run.fail(f"given up: {deliveries - 1} workers did not finish it", "infrastructure")
-        else:
-            await self._attempt_it(run, request.inputs or {})
+        inputs, given_up = request.inputs or {}, deliveries > terms.max_deliveries
+        run: Run | None = None
+        beginning: Entry | None = None
+        while True:
+            past = await past_of(connection, self._key)
+            own = None if beginning is None else beginning.id
+            verdict = judge(past, request.attempt, self._attempt, own)
+            if isinstance(verdict, Leave):
+                log.info("run %s of %s is left: %s", request.run, pipeline.name, verdict.reason)
+                self.overtaken |= verdict.held
+                return jobs.done
+            if run is None:
+                begins = isinstance(verdict, Start) and not given_up
+                run = producer.run(
+                    pipeline.name,
+                    request.run,
+                    attempt=self._attempt,
+                    plan=await self._plan(inputs) if begins else None,
+                    cancellable=pipeline.cancellable,
+                    metadata=pipeline.metadata,
+                    heartbeat_interval=terms.heartbeat_interval,
+                    worker=terms.name,
+                    on_cancel="ignore" if pipeline.in_thread else "raise",
+                )
+                run.on_overtaken(self._heed_another)
+                beginning = run.announcement()
+            if isinstance(verdict, Cancel):
+                run.cancel_by(verdict.command)
+            elif given_up:
+                run.fail(f"given up: {deliveries - 1} workers did not finish it", "infrastructure")
+            elif await begun(connection, run, beginning, past):
+                await self._attempt_it(run, inputs)
+            else:
+                continue
+            break
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORDS if self._given_back else None):
                 await producer.flush()
+        if self.unsure and not self._given_back:
+            await self.look_after()
         return jobs.done
 
     async def _attempt_it(self, run: Run, inputs: dict[str, Any]) -> None:
@@ -207,20 +229,6 @@ class Work:
     async def _in_thread(self, function: Callable[..., Any], *given: Any) -> Any:
         call = functools.partial(contextvars.copy_context().run, _called, function, *given)
         return await asyncio.get_running_loop().run_in_executor(self._means.threads, call)
-
-    async def _past(self, key: RunKey) -> Past:
-        """What is stored of a run, however long NATS is away."""
-        while True:
-            past = Past()
-            try:
-                async for page in read(self._means.connection, key.subject, 0):
-                    for record in page:
-                        past.add(record.payload, record.seq)
-            except StreamUnavailable as error:
-                log.info("reading run %s again: %s", key.run, error)
-                await asyncio.sleep(_READ_AGAIN)
-            else:
-                return past
 
 
 def _called(function: Callable[..., Any], *given: Any) -> Any:

@@ -45,6 +45,10 @@ class Worker:
     run is stored: what the handler returns are the outputs, an exception fails the run, and
     neither is tried again by itself. A worker that dies gives its requests to others `ack_wait`
     seconds later, as a new attempt; after `max_deliveries` the run has failed.
+
+    Each attempt begins once at most. Two attempts of a run are at work at the same time only where
+    the first worker was not heard for `ack_wait` or its run was lost and retried, and until it
+    hears of the other.
     """
 
     def __init__(

@@ -22,7 +22,7 @@ import msgspec
 from broker.model.state import RunState, RunStatus
 from broker.model.summary import Summary
 from broker.runs.history import History, quantile
-from broker.runs.remaining import Steps, between, beyond, joined, seconds_at_rate
+from broker.runs.remaining import Steps, beyond, elapsed_of, joined, seconds_at_rate
 
 Basis: TypeAlias = Literal["history", "history+rate", "rate"]
 
@@ -85,7 +85,7 @@ def estimate(run: RunState | Summary, history: History | None, now: datetime) ->
     if run.started_at is None or run.ended_at is not None:
         elapsed, overdue = 0.0, False
     else:
-        elapsed = between(run.started_at, now)
+        elapsed = elapsed_of(run, now if run.paused is None else min(now, run.paused.since))
         overdue = (
             history is not None and runs >= OVERDUE_RUNS and elapsed > history.quantiles(0.95)[0]
         )
@@ -126,7 +126,7 @@ def _by_history(
     else:
         left, rated = beyond(history.totals, elapsed), False
     if fraction:
-        seconds = seconds_at_rate(fraction, run.started_at, run.updated_at, now)
+        seconds = seconds_at_rate(fraction, run, run.updated_at, now)
         left, rated = joined(left, fraction, seconds, progress.total_final is not False), True
     return left, "history+rate" if rated else "history"
 
@@ -135,7 +135,7 @@ def _by_rate_alone(run: RunState | Summary, elapsed: float, now: datetime) -> Ra
     fraction = run.progress.fraction
     if fraction is None or fraction < FRACTION_LEAST or elapsed < ELAPSED_LEAST:
         return None
-    seconds = seconds_at_rate(fraction, run.started_at, run.updated_at, now)
+    seconds = seconds_at_rate(fraction, run, run.updated_at, now)
     late = max(seconds * (1 + 1.5 * (1 - fraction)), _SHOWN_LEAST)
     return Range(seconds, late)
 

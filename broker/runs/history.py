@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeAlias
 import msgspec
 
 from broker.metrics import Metrics
-from broker.model.summary import DURATIONS, Summary
+from broker.model.summary import DURATIONS, Summary, worked
 
 RUNS: Final = 100
 """Completed runs that are remembered of a pipeline."""
@@ -39,7 +39,8 @@ class _Place(NamedTuple):
 class History:
     """The last completed runs of one pipeline.
 
-    What failed or was cancelled says little of how long a run takes that does its work.
+    What failed or was cancelled says little of how long a run takes that does its work. Nor does
+    the time for which one was paused.
     """
 
     __slots__ = ("_order", "_rows", "_whole", "steps", "totals")
@@ -84,7 +85,7 @@ class History:
             order.append(place)  # as nearly always
         else:
             insort(order, place)
-        self.totals[row] = summary.duration
+        self.totals[row] = worked(summary.duration, summary.paused_seconds)
         steps, told = self.steps, True
         if steps.keys() != summary.durations.keys():
             for column in steps.values():

@@ -4,10 +4,14 @@ import math
 from collections.abc import Sequence
 from datetime import datetime
 from statistics import NormalDist, correlation, linear_regression, median
-from typing import Final
+from typing import Final, TypeAlias
 
 from broker.model.state import RunState, StepState
+from broker.model.summary import Summary, worked
 from broker.runs.history import Column, History, known
+
+Work: TypeAlias = RunState | StepState | Summary
+"""What began at some time, and was paused for some time."""
 
 _PACED: Final = 10
 """Runs from which on it can be judged whether a slow run stays slow."""
@@ -51,12 +55,10 @@ class Steps:
         for name, step in still.items():
             left = self._expected(name)
             if step.status == "running" and step.started_at is not None:
-                left = beyond(left, between(step.started_at, self._now))
+                left = beyond(left, elapsed_of(step, self._now))
                 fraction = _fraction(step)
                 if fraction:
-                    seconds = seconds_at_rate(
-                        fraction, step.started_at, self._state.updated_at, self._now
-                    )
+                    seconds = seconds_at_rate(fraction, step, self._state.updated_at, self._now)
                     left = joined(left, fraction, seconds, step.total_final is not False)
                     rated = True
                 longest = list(map(max, longest, left))
@@ -91,7 +93,7 @@ class Steps:
         for name, step in self._state.steps.items():
             column = self._columns.get(name)
             if step.status == "completed" and step.duration is not None and column is not None:
-                taken += step.duration
+                taken += worked(step.duration, step.paused_seconds)
                 columns.append(column)
         done = [sum(known(column[row] for column in columns)) for row in range(len(self._sums))]
         rest = [total - part for total, part in zip(self._sums, done, strict=True)]
@@ -143,22 +145,23 @@ def joined(left: list[float], fraction: float, seconds: float, final: bool) -> l
 
 
 def seconds_at_rate(
-    fraction: float, started_at: datetime | None, reported_at: datetime | None, now: datetime
+    fraction: float, work: Work, reported_at: datetime | None, now: datetime
 ) -> float:
     """What is left at the rate so far, which was true when something was last reported.
 
     What has stopped reporting does not come nearer to its end for ever.
     """
-    if started_at is None:
-        return 0.0
     ahead = (1 - fraction) / fraction
-    reported = between(started_at, min(reported_at or now, now))
-    taken = between(started_at, now)
+    reported = elapsed_of(work, min(reported_at or now, now))
+    taken = elapsed_of(work, now)
     return max(reported * ahead - (taken - reported), taken * ahead / 2)
 
 
-def between(start: datetime, end: datetime) -> float:
-    return max(0.0, (end - start).total_seconds())
+def elapsed_of(work: Work, until: datetime) -> float:
+    """For how long something was under way until a moment; the pauses that are over lie before."""
+    if work.started_at is None:
+        return 0.0
+    return max(0.0, (until - work.started_at).total_seconds() - (work.paused_seconds or 0.0))
 
 
 def _fraction(step: StepState) -> float:

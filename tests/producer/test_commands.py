@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -584,7 +584,7 @@ async def test_a_lost_live_message_is_read(nats: Nats, monkeypatch: pytest.Monke
         await give(nats, run.id, "cancel", **BY_ANN)
         with pytest.raises(asyncio.CancelledError):
             await working.task
-        assert way.lost.is_set()
+        await way.lost.wait()
 
 
 @pytest.mark.usefixtures("uncompared")
@@ -752,6 +752,55 @@ async def test_a_stream_made_anew(
             await eventually(lambda: ear.subscription is not None)
             ear.found(stored, datetime.now(UTC))
         await eventually(lambda: ear.last == stored and not ear.behind)
+        await api(nats.connection, f"STREAM.DELETE.{PROGRESS}")
+        await ensure(nats.connection, StreamSettings())
+        name = await give(nats, run.id, "cancel")
+        assert "accepted" == (await answered(nats, run.id, name))[1]
+
+
+async def test_a_stream_made_anew_that_has_come_further(nats: Nats, uncompared: None) -> None:
+    """While the producer was away: what it hears of first lies behind the command."""
+    way = Link(nats.url)
+    async with way.opened() as url, Producer.connect(url) as producer:
+        run = producer.run("p", "r1")
+        run.start()
+        await producer.flush()
+        [ear] = producer._listener._ears.values()
+        await eventually(lambda: ear.last == 1 and not ear.behind)
+        way.shut()
+        await api(nats.connection, f"STREAM.DELETE.{PROGRESS}")
+        await ensure(nats.connection, StreamSettings())
+        other = RunKey("default", "r2").subject
+        await publish(nats.connection, Message(other, b'{"type":"run.started"}'))
+        name = await give(nats, "r1", "cancel")
+        beat = b'{"type":"run.heartbeat"}'
+        await publish(nats.connection, Message(RunKey("default", "r1").subject, beat))
+        ear.last = 2  # as one that had come to where the command is
+        await way.open()
+        assert "accepted" == (await answered(nats, "r1", name))[1]
+
+
+async def test_what_is_known_is_not_read_again(nats: Nats) -> None:
+    """Neither after live events, nor where the run has none that are new."""
+    async with reporting(nats) as (producer, run):
+        [ear] = producer._listener._ears.values()
+        await eventually(lambda: ear.subscription is not None and not ear.behind)
+        run.annotate(labels={"a": 1})
+        await producer.flush()
+        await eventually(lambda: ear.last == 2)
+        heard: list[int] = []
+        ear._past.add = lambda payload, seq: heard.append(seq)  # type: ignore[method-assign]
+        async with asyncio.timeout(30):
+            await ear.catch_up(nats.connection)
+    assert ([], 2) == (heard, ear.last)
+
+
+async def test_another_event_in_the_place_of_the_last(nats: Nats, uncompared: None) -> None:
+    """Also where the clock of who leads the new stream is behind."""
+    async with reporting(nats) as (producer, run):
+        [ear] = producer._listener._ears.values()
+        await eventually(lambda: ear.last == 1 and not ear.behind)
+        ear._last_at += timedelta(hours=1)
         await api(nats.connection, f"STREAM.DELETE.{PROGRESS}")
         await ensure(nats.connection, StreamSettings())
         name = await give(nats, run.id, "cancel")

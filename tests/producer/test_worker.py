@@ -629,6 +629,7 @@ def past_of(*found: dict[str, Any]) -> Past:
 
 ASKED = {"type": "command.cancel", "id": "c"}
 QUEUED_AGAIN = {"type": "run.queued", "attempt": 2, "pipeline": "p"}
+THIRD_REQUEST = {"type": "run.queued", "attempt": 3, "pipeline": "p"}
 HANDED_OVER = {"type": "run.queued", "attempt": 2}
 LATE_FAILURE = {"type": "run.failed", "attempt": 1}
 TURNED_DOWN = {"type": "command.acknowledged", "command": "c", "result": "rejected"}
@@ -644,9 +645,10 @@ TURNED_DOWN = {"type": "command.acknowledged", "command": "c", "result": "reject
         ([{"type": "run.failed"}, {"type": "run.queued", "attempt": 2}], 2, 2, Start()),
         ([{"type": "run.completed"}], 1, 1, Leave("attempt 1 has ended")),
         ([{"type": "run.completed"}], 1, 2, Leave("attempt 1 has ended")),
-        ([{"type": "run.started", "attempt": 3}], 1, 2, Leave("attempt 3 has begun")),
+        ([{"type": "run.started", "attempt": 3}], 1, 2, Leave("attempt 3 has begun", True)),
+        ([{"type": "run.started"}, THIRD_REQUEST], 1, 2, Leave("attempt 3 has begun")),
         ([ASKED], 1, 1, Cancel(Command("c", "cancel"))),
-        ([{"type": "run.started"}], 1, 1, Leave("attempt 1 has begun")),
+        ([{"type": "run.started"}], 1, 1, Leave("attempt 1 has begun", True)),
         ([QUEUED_AGAIN], 1, 2, Leave("attempt 2 has a request of its own")),
         ([QUEUED_AGAIN], 1, 3, Leave("attempt 2 has a request of its own")),
         ([QUEUED_AGAIN], 2, 2, Start()),

@@ -237,8 +237,8 @@ def test_overdue_is_longer_than_all_but_a_few() -> None:
     past = history(*[[("all", float(seconds))] for seconds in range(1, 101)])
     assert not judged(going(), 95.0, past).overdue
     assert judged(going(), 95.1, past).overdue
-    paused = [*going(), (1.0, RunPaused())]
-    assert judged(paused, 95.1, past).overdue
+    paused: Course = [*going(), (95.1, RunPaused())]
+    assert judged(paused, 96.0, past).overdue
 
 
 def test_four_runs_are_too_few_to_call_another_overdue() -> None:
