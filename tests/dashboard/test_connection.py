@@ -1,8 +1,11 @@
 """One connection for all tabs, which breaks, rests and comes back."""
 
+import asyncio
 import re
+from contextlib import suppress
 from pathlib import Path
 
+from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import expect
 
 from tests.browser.pages import way_to
@@ -76,6 +79,42 @@ async def test_all_tabs_share_one_connection(tmp_path: Path) -> None:
         await expect(pages[3].locator(".overall-line")).to_contain_text("4 of 10 files")
 
 
+async def test_it_is_one_again_after_it_broke_and_after_its_first_tab_was_closed(
+    tmp_path: Path,
+) -> None:
+    async with dashboard(tmp_path) as d, way_to(d.broker) as (way, url):
+        await d.broker.publish(RUN, STARTED)
+        context = await d.context()
+        paths = (f"/runs/{RUN}", f"/runs/{RUN}", "/", f"/runs/{RUN}?tab=logs")
+        pages = [await d.open(path, url=url, context=context) for path in paths]
+
+        async def all_live() -> bool:
+            signs = [await page.locator(".sign").inner_text() for page in pages]
+            return signs == ["Live"] * len(pages) and await d.broker.metric("websockets") == 1
+
+        await until(all_live)
+        await pages.pop(0).close()
+        for current in (3, 4):
+            way.cut()
+            await progress(d, current)
+            await expect(pages[0].locator(".overall-line")).to_contain_text(f"{current} of 10")
+            await until(all_live)
+
+
+async def test_a_computer_that_is_told_another_time_asks_for_the_right_one(tmp_path: Path) -> None:
+    async with dashboard(tmp_path) as d:
+        await d.broker.publish(RUN, STARTED)
+        page = await d.open(f"/runs/{RUN}")
+        elapsed = page.locator(".facts dd").first
+        await expect(elapsed).to_contain_text(re.compile(r"\d s$"))
+        await page.evaluate(
+            "{ const before = Date.now; Date.now = () => before.call(Date) + 3600e3; }"
+        )
+        async with page.expect_request(lambda request: request.method == "HEAD"):
+            pass
+        await expect(elapsed).to_contain_text(re.compile(r"^[\d.]+ s$"))
+
+
 async def test_hidden_tabs_rest(tmp_path: Path) -> None:
     async with dashboard(tmp_path) as d:
         await d.broker.publish(RUN, STARTED)
@@ -107,6 +146,27 @@ async def test_a_tab_that_is_closed_is_forgotten(tmp_path: Path) -> None:
             return await d.broker.metric("clients") == 1
 
         await until(alone)
+
+
+async def test_a_worker_that_dies_with_its_first_tab_is_replaced(tmp_path: Path) -> None:
+    """Browsers end it with the process of the tab that began it, and tell no other tab."""
+    async with dashboard(tmp_path) as d:
+        await d.broker.publish(RUN, STARTED)
+        context = await d.context()
+        first = await d.open(f"/runs/{RUN}", context=context)
+        await expect(first.locator(".run-header .status").first).to_have_text("Running")
+        others = [await d.open(f"/runs/{RUN}", context=context) for _ in range(2)]
+        for page in others:
+            await expect(page.locator(".run-header .status").first).to_have_text("Running")
+        crashed = asyncio.Event()
+        first.on("crash", lambda _: crashed.set())
+        with suppress(PlaywrightError):
+            await first.goto("chrome://crash")
+        await crashed.wait()
+        await progress(d, 3)
+        for page in others:
+            await expect(page.locator(".overall-line")).to_contain_text("3 of 10 files")
+        assert await d.broker.metric("websockets") == 1
 
 
 async def test_event_streams_take_over_where_no_websocket_passes(tmp_path: Path) -> None:

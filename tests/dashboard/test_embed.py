@@ -11,6 +11,7 @@ from playwright.async_api import Page, expect
 from tests.apps import served_app
 from tests.browser.pages import way_to
 from tests.dashboard.browsing import Dashboard, browsing, violations, widest
+from tests.faults import until
 from tests.gateway.serving import broker
 
 STARTED = {
@@ -112,7 +113,74 @@ async def test_an_element_can_be_changed_and_taken_out(tmp_path: Path) -> None:
         await expect(element.get_by_text("Second")).to_be_visible()
         await element.evaluate("element => element.remove()")
         await page.wait_for_function("document.querySelector('progress-run') === null")
-        assert await d.broker.metric("websockets") == 0
+
+        async def closed() -> bool:
+            return await d.broker.metric("websockets") == 0
+
+        await until(closed)
+
+
+async def test_an_element_that_is_put_elsewhere_goes_on(tmp_path: Path) -> None:
+    """Frameworks move elements, and set attributes to what they are."""
+    body = '<progress-log run="a"></progress-log><p></p>'
+    async with hosted(tmp_path, body) as (d, host):
+        await d.broker.publish("a", STARTED)
+        line = {"type": "log.appended", "lines": [{"text": "first line"}]}
+        await d.broker.post("/v1/runs/a/events", line)
+        page = await opened(d, host)
+        await expect(page.get_by_text("first line")).to_be_visible()
+        before = await d.broker.metric("clients_total")
+        await page.evaluate("""async () => {
+          const element = document.querySelector("progress-log");
+          for (let n = 0; n < 20; n++) {
+            document.querySelector(n % 2 ? "main" : "p").append(element);
+            element.setAttribute("run", "a");
+            await new Promise((resolve) => setTimeout(resolve));
+            if (!element.state?.length) throw Error("it began anew");
+          }
+        }""")
+        assert await d.broker.metric("clients_total") == before
+        await expect(page.get_by_text("first line")).to_be_visible()
+
+
+async def test_elements_that_come_and_go_leave_nothing_behind(tmp_path: Path) -> None:
+    async with hosted(tmp_path, "") as (d, host):
+        await d.broker.publish("a", STARTED)
+        page = await opened(d, host)
+        session = await page.context.new_cdp_session(page)
+
+        async def left(rounds: int) -> int:
+            await page.evaluate(
+                """async (rounds) => {
+                  for (let n = 0; n < rounds; n++) {
+                    const elements = ["run", "list", "log"].map((name) => {
+                      const element = document.createElement(`progress-${name}`);
+                      element.setAttribute("run", n % 2 ? "a" : "nowhere");
+                      return element;
+                    });
+                    document.body.append(...elements);
+                    await new Promise((resolve) => setTimeout(resolve, n % 10 ? 0 : 50));
+                    for (const element of elements) element.remove();
+                  }
+                }""",
+                rounds,
+            )
+            await page.wait_for_function("document.querySelector('progress-run') === null")
+            await session.send("HeapProfiler.collectGarbage")
+            counted = await session.send("Memory.getDOMCounters")
+            return int(counted["nodes"] + counted["jsEventListeners"])
+
+        # Of 1,000 elements some have not been collected; each has ten nodes.
+        assert await left(334) <= 2_000
+
+
+async def test_where_there_is_no_gateway_it_says_so(tmp_path: Path) -> None:
+    body = '<progress-run run="a" server="http://127.0.0.1:9"></progress-run>'
+    async with hosted(tmp_path, body) as (d, host):
+        page = await opened(d, host)
+        element = page.locator("progress-run")
+        await expect(element.get_by_role("status")).to_have_text("Connection lost.")
+        d.faults.clear()
 
 
 async def test_a_run_that_is_not_there_yet_comes(tmp_path: Path) -> None:

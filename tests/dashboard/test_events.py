@@ -79,6 +79,36 @@ async def test_keys_walk_through_the_past_and_play_it(shown: Dashboard) -> None:
     await expect(page.locator(".past-band")).to_have_count(0)
 
 
+async def test_a_step_to_the_end_keeps_the_focus(shown: Dashboard) -> None:
+    page = await shown.open(f"/runs/{RUN}?tab=events")
+    await expect(page.locator(".event-row")).to_have_count(len(STORY))
+    await page.get_by_role("button", name="One event back").click()
+    await expect(page.locator(".past-band")).to_be_visible()
+    forward = page.get_by_role("button", name="One event forward")
+    await forward.focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".past-band")).to_have_count(0)
+    await expect(forward).to_have_attribute("aria-disabled", "true")
+    await expect(forward).to_be_focused()
+
+
+async def test_the_list_is_one_stop_of_the_tab_key(shown: Dashboard) -> None:
+    page = await shown.open(f"/runs/{RUN}?tab=events")
+    rows = page.locator(".event-row button")
+    await expect(rows).to_have_count(len(STORY))
+    await page.get_by_role("list", name="Events").focus()
+    await page.keyboard.press("ArrowDown")
+    await expect(rows.first).to_be_focused()
+    await page.keyboard.press("End")
+    await expect(rows.last).to_be_focused()
+    await page.keyboard.press("ArrowUp")
+    await expect(rows.nth(-2)).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".event-detail")).to_be_visible()
+    await page.keyboard.press("Tab")
+    await expect(page.locator(".event-detail pre").first).to_be_focused()
+
+
 async def test_events_are_found_by_kind_and_text(shown: Dashboard) -> None:
     page = await shown.open(f"/runs/{RUN}?tab=events")
     rows = page.locator(".event-row")

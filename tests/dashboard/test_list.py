@@ -1,12 +1,14 @@
 """The list of runs: what it counts, finds, shows live, and lets one do."""
 
+import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from broker.model.state import Counts, Progress
 from broker.model.state import Problem as Failure
@@ -19,6 +21,7 @@ from tests.dashboard.browsing import (
     violations,
     widest,
 )
+from tests.dashboard.spoiling import problem, spoiler
 from tests.faults import until
 from tests.gateway.lists import listing, put
 from tests.unit.index.rows import summary
@@ -95,6 +98,9 @@ SEARCHES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("status:failed,LOST status:queued", {"status": ["queued,failed,lost"]}, []),
     ('pipeline:"two words" pipeline:b', {"pipeline": ["two words", "b"]}, []),
     ("label.team:data label.a.b:x:y", {"label": ["team:data", "a.b:x:y"]}, []),
+    ('label."my team":x', {"label": ["my team:x"]}, []),
+    ('LABEL."a:b ""c""":"d ""e"""', {"label": ['a:b "c":d "e"']}, []),
+    ('label."":x label."open:x', {"q": ["label.open:x"]}, ["label"]),
     ("parent:r1", {"parent": ["r1"]}, []),
     ('"half:quoted" "open end', {"q": ["half:quoted open end"]}, []),
     ("age<1d", {"since": ["2026-01-30T12:00:00.000Z"]}, []),
@@ -238,6 +244,52 @@ async def test_many_are_told_at_once_and_each_answer_is_shown(shown: Dashboard) 
     assert ("cancel", "maintenance") == (command["type"], command["reason"])
 
 
+async def test_what_none_was_told_can_be_tried_again_with_the_same_reason(
+    shown: Dashboard,
+) -> None:
+    await shown.broker.publish("r1", {"type": "run.started"})
+    async with spoiler(shown.broker.url) as way:
+        page = await shown.open("/", url=way.url)
+        await page.get_by_label("Select r1").click()
+        await (
+            page.get_by_role("region", name="Selected runs")
+            .get_by_role("button", name="Cancel")
+            .click()
+        )
+        asked = page.get_by_role("dialog", name="Cancel 1 run?")
+        await asked.get_by_label("Reason").fill("maintenance")
+        busy = problem(429, "ingest-rate", "too many at once", Retry_After="1")
+        await way.spoil(busy, paths="^/v1/commands", sockets=False)
+        await asked.get_by_role("button", name="Cancel 1 run").click()
+        await expect(asked.get_by_role("alert")).to_have_text("Cancel failed: too many at once")
+        way.heal()
+        await asked.get_by_role("button", name="Cancel 1 run").click()
+        await expect(asked).to_be_hidden()
+    state = await shown.broker.snapshot("r1")
+    [command] = state["commands"].values()
+    assert command["reason"] == "maintenance"
+
+
+async def test_an_answer_that_is_late_takes_no_other_question_away(shown: Dashboard) -> None:
+    await shown.broker.publish("r1", {"type": "run.started", "pipeline": "import"})
+    page = await shown.open("/")
+    answered = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await answered.wait()
+        await route.continue_()
+
+    await page.route("**/v1/commands", late)
+    await page.get_by_label("Select r1").click()
+    bar = page.get_by_role("region", name="Selected runs")
+    await bar.get_by_role("button", name="Pause").click()
+    await bar.get_by_role("button", name="Cancel").click()
+    await page.get_by_label("Reason").fill("maintenance")
+    answered.set()
+    await expect(page.locator(".toast")).to_have_text("Pause: 1 told")
+    await expect(page.get_by_label("Reason")).to_have_value("maintenance")
+
+
 async def test_all_that_match_are_selected(shown: Dashboard) -> None:
     """Also those that were never in sight; pausing is not asked about."""
     rows = [summary(f"r{n:03}", n, started_at=n, pipeline=f"p{n % 2}") for n in range(300)]
@@ -321,6 +373,46 @@ async def test_while_the_list_is_not_built(tmp_path: Path, monkeypatch: pytest.M
             await expect(page.get_by_role("heading", name="The list is being made")).to_be_visible()
             monkeypatch.setattr("broker.runs.index.Index.built", True)
             await expect(page.get_by_role("heading", name="No runs yet")).to_be_visible()
+
+
+async def test_rows_stay_while_the_gateway_shows_no_more_of_them(shown: Dashboard) -> None:
+    """It says for how long it refuses what is asked too often; what is there is no worse for it."""
+    await put(shown.broker, *(summary(f"r{n:03}", n, started_at=n) for n in range(300)))
+    async with spoiler(shown.broker.url) as way:
+        page = await shown.open("/", url=way.url)
+        await expect(page.get_by_role("link", name="r299", exact=True)).to_be_visible()
+        refusal = {"name": "rate-limited", "detail": "too many at once", "retry_after": 1}
+
+        def refused(text: str) -> str:
+            said = json.loads(text)
+            if said["type"] in ("hello", "pong") or "list" not in said:
+                return text
+            return json.dumps({**said, "type": "error", "data": refusal})
+
+        way.rewrite = refused
+        await page.evaluate("scrollTo(0, 12_000)")
+        note = page.get_by_role("status").filter(has_text="Not up to date: too many at once")
+        await expect(note).to_be_visible()
+        assert await page.evaluate("scrollY") == 12_000
+        way.rewrite = str
+        await way.cut()
+        await expect(page.get_by_role("link", name="r130", exact=True)).to_be_attached()
+        await expect(note).to_be_hidden()
+
+
+async def test_a_label_of_any_name_finds_its_runs(shown: Dashboard) -> None:
+    odd = {"my team": 'the "best"'}
+    await put(
+        shown.broker, summary("r1", 1, labels=odd, started_at=1), summary("r2", 2, started_at=2)
+    )
+    page = await shown.open("/")
+    await names(page, "r2", "r1")
+    await row(page, "r1").get_by_role("button", name='my team:the "best"').click()
+    await names(page, "r1")
+    box = page.get_by_label("Search runs")
+    await expect(box).to_have_value('label."my team":"the ""best"""')
+    await page.reload()
+    await names(page, "r1")
 
 
 async def test_hostile_names_take_their_place_and_no_more(shown: Dashboard) -> None:
@@ -432,8 +524,6 @@ async def test_the_way_back_leads_to_where_one_was(shown: Dashboard) -> None:
     await page.evaluate("scrollTo(0, 8000)")
     there = page.locator(".runs-name", has_text="r178")
     await expect(there).to_be_in_viewport()
-    # The page's policy forbids the evaluation by which Playwright would wait for it.
-    await until(lambda: page.evaluate("history.state?.top === scrollY"))
     before = await there.bounding_box()
     await there.click()
     await expect(page).to_have_url(f"{shown.broker.url}/runs/r178")

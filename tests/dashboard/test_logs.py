@@ -159,6 +159,19 @@ async def test_the_log_is_saved_as_a_file(shown: Dashboard) -> None:
     assert "second" in saved
 
 
+async def test_the_menu_is_left_by_keys(shown: Dashboard) -> None:
+    page = await opened(shown)
+    menu = page.locator("details.menu")
+    await menu.locator("summary").focus()
+    await page.keyboard.press("Enter")
+    await expect(menu).to_have_attribute("open", "")
+    await page.keyboard.press("Tab")
+    await expect(menu.get_by_role("button").first).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(menu).not_to_have_attribute("open", "")
+    await expect(menu.locator("summary")).to_be_focused()
+
+
 async def test_long_lines_wrap_where_asked(shown: Dashboard) -> None:
     await log(shown, ["word " * 400, "last"])
     page = await opened(shown, width=768)

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { ago, bytes, called, duration, percent, range } from "../../broker/web/core/format.js";
+import { ago, bytes, called, duration, isAhead, percent, range } from "../../broker/web/core/format.js";
 
 test("durations", () => {
   for (const [seconds, text] of [[0.42, "0.4 s"], [12, "12 s"], [59.7, "1 min 00 s"], [185, "3 min 05 s"],
@@ -19,6 +19,14 @@ test("how long ago", () => {
   assert.equal(ago(0, 12_000), "12 s ago");
   assert.equal(ago(0, 7_200_000), "2 h ago");
   assert.equal(ago(NaN, 0), "–");
+});
+
+test("what a clock that is ahead says is to come; what sound clocks differ by is not", () => {
+  assert.equal(ago(3_000, 0), "now");
+  assert.equal(ago(12_000, 0), "in 12 s");
+  assert.equal(ago(300_000, 0), "in 5 min");
+  assert.equal(ago(90_000_000, 0), "in 1 d");
+  assert.deepEqual([isAhead(3_000, 0), isAhead(12_000, 0), isAhead(0, 12_000), isAhead(NaN, 0)], [false, true, false, false]);
 });
 
 test("ranges and sizes", () => {

@@ -11,6 +11,7 @@ function page(hub) {
   hub.serve(port);
   return {
     ask: (data) => port.onmessage({ data }),
+    said: (word) => told.filter((message) => word in message),
     told: (key) => told.filter((message) => message.key === key).map(({ told }) => told),
   };
 }
@@ -105,6 +106,24 @@ test("a log that rested goes on from its last line", (t) => {
   first.ask({ op: "rest", resting: true });
   first.ask({ op: "rest", resting: false });
   assert.deepEqual(gateway.last().heard.at(-1), { op: "subscribe", id: 2, run: "import-7", view: "logs", cursor: "c-4.7" });
+});
+
+test("a page that says nothing any more is forgotten, and begins anew if it lives", (t) => {
+  const { gateway, hub, first, second } = served(t);
+  first.ask(WATCH);
+  second.ask({ ...WATCH, request: { run: "other" } });
+  gateway.last().opens();
+  for (let s = 0; s < 200; s++) {
+    gateway.wait(1_000);
+    gateway.last().says({ type: "pong", id: 0 });
+    first.ask({ op: "here" });
+  }
+  assert.deepEqual(gateway.last().asked, [1]);
+  assert.equal(hub.pages.size, 1);
+  assert.deepEqual([first.said("here").length, first.said("gone").length], [200, 0]);
+  assert.equal(second.said("gone").length, 1);
+  second.ask({ op: "here" });
+  assert.equal(second.said("gone").length, 2);
 });
 
 test("any order of coming, going and losing leaves nothing behind", (t) => {

@@ -120,6 +120,31 @@ test("a connection that does not answer a ping is given up", (t) => {
   assert.equal(standings.at(-1), "lost: silent");
 });
 
+test("a connection that fell silent was lost when it was last heard", (t) => {
+  const { gateway, wire } = wired(t);
+  gateway.last().opens();
+  const heard = Date.now();
+  gateway.wait(10_000);
+  gateway.wait(6_000);
+  assert.deepEqual([wire.connection.standing, wire.connection.since], ["lost", heard]);
+});
+
+test("who slept asks at once whether the gateway is still there", (t) => {
+  const { gateway, wire, standings } = wired(t);
+  gateway.last().opens();
+  gateway.wait(3_000);
+  wire.check();
+  assert.equal(gateway.last().heard.at(-1).op, "ping");
+  gateway.wait(6_000);
+  assert.equal(standings.at(-1), "lost: silent");
+  wire.check();
+  gateway.last().opens();
+  assert.equal(standings.at(-1), "open");
+  gateway.last().ends(4401, "not any more");
+  wire.check();
+  assert.equal(gateway.made(), 2);
+});
+
 test("an interrupted subscription goes on from where it was, and nobody has to know", (t) => {
   const { gateway, told } = wired(t);
   gateway.last().opens();

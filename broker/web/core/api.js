@@ -114,6 +114,7 @@ async function read(path, init) {
  * @param {RequestInit} init
  */
 async function asked(path, init) {
+  const askedAt = Date.now();
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), WITHIN);
   const inTime = () => clearTimeout(timer);
@@ -128,7 +129,7 @@ async function asked(path, init) {
   const response = await fetch(path, { credentials: "same-origin", ...init, signal }).catch((error) => {
     throw failed(error);
   });
-  heardFrom(response.headers.get("Date"));
+  heardFrom(response.headers.get("Date"), askedAt);
   if (response.ok) return { response, failed, inTime };
   throw await refusal(response).finally(inTime);
 }

@@ -6,6 +6,9 @@ const { second, minute, hour, day } = units;
 
 export const DASH = "–";
 
+/** Milliseconds from which on a clock counts as ahead: the gateway's is known here to three seconds. */
+const AHEAD = 5_000;
+
 const WHOLE = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const SHORT = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
@@ -38,19 +41,33 @@ export function duration(seconds) {
 }
 
 /**
- * How long ago, roughly: `now`, `12 s ago`, `3 min ago`, `2 h ago`, `5 d ago`.
+ * How long ago, roughly: `now`, `12 s ago`, `3 min ago`, `2 h ago`, `5 d ago`; and `in 5 min` of
+ * what a clock that is ahead says.
  *
  * @param {number} then milliseconds
  * @param {number} now milliseconds
  */
 export function ago(then, now) {
   if (!Number.isFinite(then)) return DASH;
+  if (isAhead(then, now)) return units.ahead(coarse(Math.floor((then - now) / 1000)));
   const s = Math.floor((now - then) / 1000);
-  if (s < 2) return units.now;
-  if (s < 60) return units.ago(`${s} ${second}`);
-  if (s < 3600) return units.ago(`${Math.floor(s / 60)} ${minute}`);
-  if (s < 86_400) return units.ago(`${Math.floor(s / 3600)} ${hour}`);
-  return units.ago(`${Math.floor(s / 86_400)} ${day}`);
+  return s < 2 ? units.now : units.ago(coarse(s));
+}
+
+/**
+ * Whether a time that has been is still to come by this clock: by more than sound clocks differ.
+ *
+ * @param {number} then milliseconds
+ * @param {number} now milliseconds
+ */
+export const isAhead = (then, now) => then - now >= AHEAD;
+
+/** A duration by its largest unit. @param {number} s whole seconds */
+function coarse(s) {
+  if (s < 60) return `${s} ${second}`;
+  if (s < 3600) return `${Math.floor(s / 60)} ${minute}`;
+  if (s < 86_400) return `${Math.floor(s / 3600)} ${hour}`;
+  return `${Math.floor(s / 86_400)} ${day}`;
 }
 
 /** The time of day. @param {number} at milliseconds */

@@ -3,14 +3,19 @@
  * SharedWorker, or in the page itself where there is none.
  *
  * A page says `{op: "watch", key, request}`, `{op: "unwatch", key}`, `{op: "rest", resting}`,
- * `{op: "hurry"}`; it is told `{connection}` and `{key, told}`. Runs' states and lists are shared
- * by the pages that watch them; events and log lines each page has for itself.
+ * `{op: "hurry"}`, `{op: "check"}`; it is told `{connection}` and `{key, told}`. Runs' states and
+ * lists are shared by the pages that watch them; events and log lines each page has for itself.
+ *
+ * While it needs the hub it says `{op: "here"}` now and then, and is answered `{here: true}`, or
+ * `{gone: true}` where it was taken for closed and has to begin anew.
  */
 
 import { Wire } from "./wire.js";
 
 /** Milliseconds that a connection nobody uses stays open, for a reload or the next page. */
 const LINGER = 10_000;
+/** Milliseconds without a word after which a page that watches something was closed: browsers slow timers to one a minute. */
+const SILENT = 180_000;
 
 class Shared {
   /** @param {import("./wire.js").Request} request */
@@ -53,6 +58,16 @@ export class Hub {
     port.onmessage = (event) => page.asked(event.data);
     port.postMessage({ connection: this.wire.connection });
     return page;
+  }
+
+  /** Forget pages that are there no more: without TLS, one that crashes tells nobody. */
+  sweep() {
+    const now = Date.now();
+    for (const page of this.pages)
+      if (page.active && now - page.heardAt > SILENT) {
+        page.port.postMessage({ gone: true });
+        page.gone();
+      }
   }
 
   /**
@@ -131,6 +146,8 @@ class Page {
     this.hub = hub;
     this.port = port;
     this.resting = false;
+    /** When it last said something, in milliseconds. */
+    this.heardAt = Date.now();
     /** @type {Map<string, {request: any, awake: boolean, stop: (() => void) | null}>} */
     this._watches = new Map();
   }
@@ -141,7 +158,11 @@ class Page {
 
   /** @param {any} said */
   asked(said) {
-    if (said.op === "watch") {
+    this.heardAt = Date.now();
+    if (said.op === "here") {
+      this.port.postMessage(this.hub.pages.has(this) ? { here: true } : { gone: true });
+      this.hub.sweep();
+    } else if (said.op === "watch") {
       this._end(said.key);
       const watch = { request: said.request, awake: Boolean(said.awake), stop: null };
       this._watches.set(said.key, watch);
@@ -153,6 +174,8 @@ class Page {
       for (const key of this._watches.keys()) this._follow(key);
     } else if (said.op === "hurry") {
       this.hub.wire.hurry();
+    } else if (said.op === "check") {
+      this.hub.wire.check();
     } else if (said.op === "bye") {
       this.gone();
     }

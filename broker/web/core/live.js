@@ -6,9 +6,9 @@
 import { signal } from "../vendor/preact.js";
 import { common } from "../text/common.js";
 import { Refused, askTime } from "./api.js";
-import { stop as stopClock } from "./clock.js";
-import { Hub } from "./hub.js";
+import { onLeap, stop as stopClock } from "./clock.js";
 import { merge } from "./merge.js";
+import { Way } from "./way.js";
 
 /** Milliseconds between two changes of what is drawn: ten a second are live to the eye. */
 const DRAWN_EVERY = 100;
@@ -16,26 +16,26 @@ const DRAWN_EVERY = 100;
 /** @type {import("../vendor/preact.js").Signal<import("./wire.js").Connection>} */
 export const connection = signal({ standing: "idle", since: Date.now() });
 
-/** What is watched: whom to tell, and what the hub was asked. @type {Map<string, {tell: (told: any) => void, asked: object}>} */
+/** @typedef {{op: "watch", key: string, request: import("./wire.js").Request, awake: boolean}} Asked */
+/** What is watched: whom to tell, and what the hub was asked. @type {Map<string, {tell: (told: any) => void, asked: Asked}>} */
 const watches = new Map();
 let next = 1;
 
-/** @type {MessagePort} */
-let port;
-use(shared() ?? alone());
+const rest = (resting = document.hidden) => ({ op: "rest", resting });
+const hub = new Way(
+  taken,
+  () => [...(document.hidden ? [rest()] : []), ...[...watches.values()].map(({ asked }) => asked)],
+  () => !document.hidden || [...watches.values()].some(({ asked }) => asked.awake),
+);
 
-/** @param {MessagePort} way to the hub */
-function use(way) {
-  port = way;
-  port.onmessage = taken;
-  if (document.hidden) port.postMessage({ op: "rest", resting: true });
-  for (const { asked } of watches.values()) port.postMessage(asked);
-}
-
-/** @param {MessageEvent} event */
-function taken({ data: { connection: changed, key, told } }) {
+/** @param {{connection?: import("./wire.js").Connection, key: string, told: any}} message */
+function taken({ connection: changed, key, told }) {
   if (!changed) {
-    watches.get(key)?.tell(told);
+    const watch = watches.get(key);
+    if (!watch) return;
+    // Another hub, should this one die, goes on from here.
+    if (told.cursor && "view" in watch.asked.request) watch.asked.request = { ...watch.asked.request, cursor: told.cursor };
+    watch.tell(told);
     return;
   }
   if (changed.standing === "open" && connection.value.standing !== "open") void askTime();
@@ -43,16 +43,20 @@ function taken({ data: { connection: changed, key, told } }) {
   const away = changed.standing === "lost" || changed.standing === "refused";
   stopClock(away ? changed.since : null);
 }
-document.addEventListener("visibilitychange", () =>
-  port.postMessage({ op: "rest", resting: document.hidden }));
-addEventListener("online", () => hurry());
+document.addEventListener("visibilitychange", () => hub.say(rest()));
+addEventListener("online", hurry);
 // A page that the browser keeps for "back" only rests.
-addEventListener("pagehide", ({ persisted }) => port.postMessage(persisted ? { op: "rest", resting: true } : { op: "bye" }));
-addEventListener("pageshow", () => port.postMessage({ op: "rest", resting: document.hidden }));
+addEventListener("pagehide", ({ persisted }) => hub.say(persisted ? rest(true) : { op: "bye" }));
+addEventListener("pageshow", () => hub.say(rest()));
+// The computer slept, or was told another time.
+onLeap(() => {
+  hub.say({ op: "check" });
+  void askTime();
+});
 
 /** Try to connect at once. */
 export function hurry() {
-  port.postMessage({ op: "hurry" });
+  hub.say({ op: "hurry" });
 }
 
 /**
@@ -64,12 +68,13 @@ export function hurry() {
  */
 export function watch(request, tell, { awake = false } = {}) {
   const key = String(next++);
+  /** @type {Asked} */
   const asked = { op: "watch", key, request, awake };
   watches.set(key, { tell, asked });
-  port.postMessage(asked);
+  hub.say(asked);
   return () => {
     watches.delete(key);
-    port.postMessage({ op: "unwatch", key });
+    hub.say({ op: "unwatch", key });
   };
 }
 
@@ -136,30 +141,4 @@ export function follow(request, options) {
 function refusal(data) {
   const { status = 0, name = "", detail = "", retry_after: retryAfter = null } = data ?? {};
   return new Refused(status, name, name === "too-long" ? common.answers.tooLong : detail, retryAfter);
-}
-
-/** The way to the hub of all tabs; nothing where the browser has none, or forbids it in a frame. */
-function shared() {
-  try {
-    const worker = new SharedWorker(new URL("./worker.js", import.meta.url), { type: "module" });
-    worker.onerror = () => use(alone()); // its script did not come
-    worker.port.start();
-    const lock = `page-${crypto.randomUUID?.() ?? Math.random()}`;
-    const held = () => {
-      worker.port.postMessage({ op: "alive", lock });
-      return new Promise(() => {});
-    };
-    // The worker is told once it is held: it would else get it first, and take this page for dead.
-    navigator.locks?.request(lock, held).catch(() => {});
-    return worker.port;
-  } catch {
-    return null;
-  }
-}
-
-/** The way to a hub of this page. */
-function alone() {
-  const { port1, port2 } = new MessageChannel();
-  new Hub(`${location.origin.replace(/^http/, "ws")}/v1/ws`).serve(port2);
-  return port1;
 }

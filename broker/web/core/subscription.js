@@ -6,7 +6,11 @@ import { isObject, merge } from "./merge.js";
 const DATA = new Set(["snapshot", "patch", "event", "log", "error"]);
 
 /** What is refused for good: asked again and again, it would cost all subscriptions their connection. */
-export const NEVER = new Set(["invalid-request", "bad-message", "too-many-subscriptions", "too-long"]);
+const NEVER = new Set(["invalid-request", "bad-message", "too-many-subscriptions", "too-long"]);
+/** Seconds before a subscription is asked for again: one that was interrupted, or of an unknown run. */
+const AGAIN = { least: 0.5, most: 60, unsaid: 1, quiet: 5 };
+/** Milliseconds before it is asked whether a run that has ended goes on. */
+export const ENDED_PAUSE = AGAIN.quiet * 1000;
 
 export class Subscription {
   /**
@@ -36,6 +40,14 @@ export class Subscription {
 
   get folds() {
     return "list" in this.request || (this.request.view ?? "state") === "state";
+  }
+
+  /** The request as it has to be made now: it goes on from where the subscription was. */
+  get asking() {
+    const { cursor: _first, ...request } = /** @type {any} */ (this.request);
+    const cursor = this.folds && this.state === undefined ? undefined : this.cursor;
+    if (cursor !== undefined) delete request.tail;
+    return { ...request, ...(cursor && { cursor }) };
   }
 
   /**
@@ -75,4 +87,15 @@ export function read(text) {
   }
   if (!isObject(message) || typeof message.type !== "string") return null;
   return DATA.has(message.type) && !isObject(message.data) ? null : message;
+}
+
+/**
+ * Milliseconds until a subscription that was refused is asked for again; null: never.
+ *
+ * @param {any} problem
+ */
+export function pauseAfter({ name, retry_after: said }) {
+  if (said == null && NEVER.has(name)) return null;
+  const seconds = Number(said ?? (name === "interrupted" ? AGAIN.unsaid : AGAIN.quiet));
+  return Math.min(AGAIN.most, Math.max(AGAIN.least, seconds || AGAIN.unsaid)) * 1000;
 }

@@ -3,8 +3,9 @@
  * by itself and continues where each subscription was. docs/websocket.md says what is spoken.
  */
 
+import { Pulse } from "./pulse.js";
 import { StreamSocket } from "./streams.js";
-import { NEVER, Subscription, read } from "./subscription.js";
+import { ENDED_PAUSE, Subscription, pauseAfter, read } from "./subscription.js";
 
 /** @typedef {"idle" | "connecting" | "open" | "lost" | "refused"} Standing `idle`: nothing is watched */
 /**
@@ -33,14 +34,6 @@ const OPEN_WITHIN = 8_000;
 const STOOD = 10_000;
 /** Characters of a message that the gateway surely takes: a longer one would end the connection for all. */
 const LONGEST = 4_000;
-/**
- * Seconds before a subscription is asked for again: one that was interrupted, and one of a run that
- * is unknown, or has ended, and may yet begin, or go on.
- */
-const AGAIN = { least: 0.5, most: 60, unsaid: 1, quiet: 5 };
-/** Milliseconds between pings, and what an answer may take before the connection counts as lost. */
-const PING_EVERY = 10_000;
-const PONG_WITHIN = 6_000;
 /** WebSockets that fail before one has ever opened, until event streams are tried in their place. */
 const FAILURES = 3;
 /** Close codes after which the same would only be refused again. */
@@ -66,10 +59,7 @@ export class Wire {
     this._next = 1;
     /** @type {any} */
     this._timer = undefined;
-    /** @type {any} */
-    this._pings = undefined;
-    /** @type {any} */
-    this._overdue = undefined;
+    this._pulse = new Pulse(() => this._say({ op: "ping", id: 0 }), () => this._drop(4000, "silent", this._pulse.heardAt));
     /** @type {Connection} */
     this.connection = { standing: "idle", since: Date.now() };
   }
@@ -103,6 +93,12 @@ export class Wire {
     this._connect();
   }
 
+  /** Find out at once whether the gateway is there: time has passed, or the network changed. */
+  check() {
+    if (this._open()) this._pulse.ask();
+    else if (this.connection.standing === "lost") this.hurry();
+  }
+
   /** Close, and come back only when something is watched again or `hurry` is called. */
   rest() {
     clearTimeout(this._timer);
@@ -133,8 +129,7 @@ export class Wire {
       this._patience = setTimeout(() => (this._failures = 0), STOOD);
       for (const subscription of this._subscriptions.values())
         if (!subscription.over) this._subscribe(subscription);
-      this._pings = setInterval(() => this._ping(), PING_EVERY);
-      this._await(); // the gateway greets
+      this._pulse.begin();
     };
     socket.onmessage = (/** @type {{data: string}} */ event) => this._heard(event.data);
     socket.onclose = (/** @type {{code: number, reason: string}} */ event) => this._lost(event.code, event.reason);
@@ -142,8 +137,7 @@ export class Wire {
 
   /** @param {string} text */
   _heard(text) {
-    clearTimeout(this._overdue);
-    this._overdue = undefined;
+    this._pulse.heard();
     const message = read(text);
     if (!message) {
       this._drop(4000, "nonsense");
@@ -156,7 +150,7 @@ export class Wire {
     const subscription = this._subscriptions.get(message.id);
     if (!subscription || message.type === "pong") return;
     if (message.type === "error" && !this._mended(subscription, message.data)) return;
-    if (message.type === "end") this._again(subscription, AGAIN.quiet);
+    if (message.type === "end") this._again(subscription, ENDED_PAUSE);
     for (const one of subscription.take(message))
       subscription.tell(subscription.folds ? { ...one, state: subscription.state } : one);
   }
@@ -167,47 +161,33 @@ export class Wire {
    * @param {Subscription} subscription
    * @param {any} problem
    */
-  _mended(subscription, { name, retry_after: seconds }) {
-    const interrupted = name === "interrupted";
-    if (seconds == null && NEVER.has(name)) subscription.over = true;
-    else this._again(subscription, Number(seconds ?? (interrupted ? AGAIN.unsaid : AGAIN.quiet)));
-    return !interrupted;
+  _mended(subscription, problem) {
+    const pause = pauseAfter(problem);
+    if (pause === null) subscription.over = true;
+    else this._again(subscription, pause);
+    return problem.name !== "interrupted";
   }
 
   /**
    * @param {Subscription} subscription
-   * @param {number} said seconds
+   * @param {number} pause milliseconds
    */
-  _again(subscription, said) {
-    const seconds = Math.min(AGAIN.most, Math.max(AGAIN.least, said || AGAIN.unsaid));
+  _again(subscription, pause) {
     clearTimeout(subscription.retry);
     subscription.retry = setTimeout(() => {
       if (this._open() && this._subscriptions.has(subscription.id)) this._subscribe(subscription);
-    }, seconds * 1000);
+    }, pause);
   }
 
   /** @param {Subscription} subscription */
   _subscribe(subscription) {
     clearTimeout(subscription.retry);
-    const { cursor: _first, ...request } = /** @type {any} */ (subscription.request);
-    const cursor = subscription.folds && subscription.state === undefined ? undefined : subscription.cursor;
-    if (cursor !== undefined) delete request.tail;
-    const message = { op: "subscribe", id: subscription.id, ...request, ...(cursor && { cursor }) };
+    const message = { op: "subscribe", id: subscription.id, ...subscription.asking };
     if (JSON.stringify(message).length <= LONGEST) this._say(message);
     else {
       subscription.over = true;
       queueMicrotask(() => subscription.tell({ type: "error", data: { name: "too-long" } }));
     }
-  }
-
-  _ping() {
-    this._say({ op: "ping", id: 0 });
-    this._await();
-  }
-
-  /** Something has to be heard in a while. */
-  _await() {
-    this._overdue ??= setTimeout(() => this._drop(4000, "silent"), PONG_WITHIN);
   }
 
   /** @param {object} message */
@@ -220,25 +200,25 @@ export class Wire {
    *
    * @param {number} code
    * @param {string} [reason]
+   * @param {number} [since] when it was lost, in milliseconds
    */
-  _drop(code, reason = "") {
+  _drop(code, reason = "", since = Date.now()) {
     const socket = this._socket;
     if (!socket) return;
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close(code === 1000 ? 1000 : 4000);
-    this._lost(code, reason);
+    this._lost(code, reason, since);
   }
 
   /**
    * @param {number} code
    * @param {string} reason
+   * @param {number} [since]
    */
-  _lost(code, reason) {
+  _lost(code, reason, since) {
     this._socket = null;
-    clearInterval(this._pings);
+    this._pulse.end();
     clearTimeout(this._patience);
-    clearTimeout(this._overdue);
-    this._overdue = undefined;
     if (code === 1000) {
       this._stand({ standing: "idle" });
       return;
@@ -249,7 +229,7 @@ export class Wire {
     }
     const longest = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** this._failures++);
     const pause = longest * (0.5 + Math.random() / 2);
-    this._stand({ standing: "lost", retryAt: Date.now() + pause, reason });
+    this._stand({ standing: "lost", retryAt: Date.now() + pause, reason }, since);
     clearTimeout(this._timer);
     this._timer = setTimeout(() => {
       this._timer = undefined;
@@ -257,10 +237,13 @@ export class Wire {
     }, pause);
   }
 
-  /** @param {Omit<Connection, "since">} standing */
-  _stand(standing) {
+  /**
+   * @param {Omit<Connection, "since">} standing
+   * @param {number} [since]
+   */
+  _stand(standing, since = Date.now()) {
     const same = standing.standing === this.connection.standing;
-    this.connection = { ...standing, since: same ? this.connection.since : Date.now() };
+    this.connection = { ...standing, since: same ? this.connection.since : since };
     this._onConnection(this.connection);
   }
 }

@@ -2,11 +2,16 @@
 
 import { Wire } from "../core/wire.js";
 
+/** Milliseconds that a connection nobody uses stays open: elements are often put in anew. */
+const LINGER = 2_000;
+
 /** @type {Map<string, {wire: Wire, listeners: Set<(connection: import("../core/wire.js").Connection) => void>}>} */
 const wires = new Map();
 
 /** Where this file came from: the gateway, unless an element names another. */
 export const HOME = new URL(import.meta.url).origin;
+
+addEventListener("online", () => wires.forEach(({ wire }) => wire.check()));
 
 /**
  * @param {string} server origin of the gateway
@@ -32,6 +37,6 @@ export function watch(server, request, tell, onConnection) {
   return () => {
     stop();
     listeners.delete(onConnection);
-    if (!listeners.size) wire.rest();
+    if (!listeners.size) setTimeout(() => listeners.size || wire.rest(), LINGER);
   };
 }

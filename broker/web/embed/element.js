@@ -27,6 +27,8 @@ export class LiveElement extends HTMLElement {
     this.connection = null;
     this.problem = "";
     this._stop = () => {};
+    /** What is watched: where, and which request. */
+    this._watched = "";
     this._timer = 0;
     this._tick = 0;
     this._waiting = false;
@@ -60,8 +62,14 @@ export class LiveElement extends HTMLElement {
   }
 
   disconnectedCallback() {
+    // What is only put elsewhere goes on as it was.
+    queueMicrotask(() => this.isConnected || this._end());
+  }
+
+  _end() {
     this._stop();
     this._stop = () => {};
+    this._watched = "";
     clearTimeout(this._timer);
     clearTimeout(this._tick);
     this._timer = 0;
@@ -88,9 +96,15 @@ export class LiveElement extends HTMLElement {
   }
 
   _begin() {
-    const before = this._stop;
-    this.state = undefined;
     const { request, server } = this;
+    const watched = JSON.stringify([server, request]);
+    if (watched === this._watched) {
+      this._draw();
+      return;
+    }
+    const before = this._stop;
+    this._watched = watched;
+    this.state = undefined;
     this.problem = server ? "" : embed.noServer;
     this._stop = request && server
       ? watch(server, request, (told) => this._heard(told), (connection) => {
@@ -105,7 +119,7 @@ export class LiveElement extends HTMLElement {
   /** @param {import("../core/wire.js").Told} told */
   _heard(told) {
     this.told(told);
-    this.problem = told.type === "error" ? told.data?.detail || embed.refused : "";
+    this.problem = told.type === "error" ? told.data?.detail || embed.hidden : "";
     if (told.type === "end")
       this.dispatchEvent(new CustomEvent("progress-end", { detail: told.data, bubbles: true, composed: true }));
     this._draw();
@@ -122,14 +136,15 @@ export class LiveElement extends HTMLElement {
   _paint() {
     clearTimeout(this._tick);
     if (this.ticks) this._tick = window.setTimeout(() => this._paint(), TICK);
-    render(html`${this.drawn()}<${Away} connection=${this.connection} problem=${this.state ? "" : this.problem} />`,
+    render(html`${this.drawn()}<${Away} connection=${this.connection} shown=${Boolean(this.state)} problem=${this.problem} />`,
       /** @type {ShadowRoot} */ (this.shadowRoot));
   }
 }
 
-/** @param {{connection: import("../core/wire.js").Connection | null, problem: string}} props */
-function Away({ connection, problem }) {
-  if (problem) return html`<p class="away" role="alert">${problem}</p>`;
-  if (connection?.standing !== "lost" && connection?.standing !== "refused") return null;
-  return html`<p class="away" role="status">${embed.lost}</p>`;
+/** @param {{connection: import("../core/wire.js").Connection | null, shown: boolean, problem: string}} props */
+function Away({ connection, shown, problem }) {
+  const standing = connection?.standing;
+  if (problem && !shown) return html`<p class="away" role="alert">${problem}</p>`;
+  if (standing !== "lost" && standing !== "refused") return null;
+  return html`<p class="away" role="status">${embed[standing]} ${shown && embed.last}</p>`;
 }

@@ -23,6 +23,7 @@ export class ProgressLog extends LiveElement {
   told(told) {
     if (told.type === "hello" && !told.data?.resumed) this.state = [];
     else if (told.type === "log") {
+      this.state ??= [];
       this.state.push(told.data);
       if (this.state.length > MOST * 1.2) this.state = this.state.slice(-MOST);
     }

@@ -4,7 +4,7 @@ import { called, duration, moment, number, percent } from "../core/format.js";
 import { Bar } from "../parts/bar.js";
 import { fractionOf } from "../pages/run/fraction.js";
 import { settled } from "../pages/run/settled.js";
-import { elapsed, isActive } from "../pages/run/times.js";
+import { elapsed, isOpen } from "../pages/run/times.js";
 import { ENDED, Status } from "../parts/status.js";
 import { embed } from "../text/embed.js";
 import { html } from "../vendor/preact.js";
@@ -75,7 +75,7 @@ function Steps({ steps }) {
   return html`<ol class="steps" part="steps" aria-label=${embed.steps} tabindex="0">
     ${shown.map(([id, step]) => html`<li key=${id} class="line" part="step">
       <${Status} status=${step.status} quiet /><span class="name" title=${called(step.name, id)}>${called(step.name, id)}</span>
-      ${isActive(step) && html`<${Bar} label=${called(step.name, id)} fraction=${fractionOf(step)} status=${step.status} />`}
+      ${isOpen(step) && html`<${Bar} label=${called(step.name, id)} fraction=${fractionOf(step)} status=${step.status} />`}
       <span class="numbers muted">${step.duration == null ? counted(step) : duration(step.duration)}</span></li>`)}
   </ol>`;
 }

@@ -3,6 +3,13 @@
  * shadow root, and by `::part()`.
  */
 
+const DARK = `
+  --text: var(--progress-text, #e7e9ec); --muted: var(--progress-muted, #a1a9b2); --surface: var(--progress-surface, #181b1e);
+  --line: var(--progress-line, #2c3136); --sunken: var(--progress-track, #0b0d0e);
+  --queued: var(--progress-queued, #a3abb5); --running: var(--progress-running, #7fb0ff); --paused: var(--progress-paused, #e0b04c);
+  --completed: var(--progress-completed, #63c587); --failed: var(--progress-failed, #ff8a80); --cancelled: var(--progress-cancelled, #a3abb5);
+  --lost: var(--progress-lost, #d79af0); --skipped: #959da6; --pending: #7b838c; --retrying: #f0a35c; `;
+
 export const sheet = new CSSStyleSheet();
 sheet.replaceSync(`
 :host { display: block; font: 14px/1.45 var(--progress-font, system-ui, sans-serif); color: var(--text); container-type: inline-size;
@@ -12,25 +19,15 @@ sheet.replaceSync(`
   --completed: var(--progress-completed, #14733b); --failed: var(--progress-failed, #b3261e); --cancelled: var(--progress-cancelled, #575f69);
   --lost: var(--progress-lost, #7f3a9c); --skipped: #6b7178; --pending: #868b92; --retrying: #b05a00; }
 :host([hidden]) { display: none; }
-@media (prefers-color-scheme: dark) { :host(:not([theme="light"])) {
-  --text: var(--progress-text, #e7e9ec); --muted: var(--progress-muted, #a1a9b2); --surface: var(--progress-surface, #181b1e);
-  --line: var(--progress-line, #2c3136); --sunken: var(--progress-track, #0b0d0e);
-  --queued: var(--progress-queued, #a3abb5); --running: var(--progress-running, #7fb0ff); --paused: var(--progress-paused, #e0b04c);
-  --completed: var(--progress-completed, #63c587); --failed: var(--progress-failed, #ff8a80); --cancelled: var(--progress-cancelled, #a3abb5);
-  --lost: var(--progress-lost, #d79af0); --skipped: #959da6; --pending: #7b838c; --retrying: #f0a35c; } }
-:host([theme="dark"]) {
-  --text: var(--progress-text, #e7e9ec); --muted: var(--progress-muted, #a1a9b2); --surface: var(--progress-surface, #181b1e);
-  --line: var(--progress-line, #2c3136); --sunken: var(--progress-track, #0b0d0e);
-  --queued: var(--progress-queued, #a3abb5); --running: var(--progress-running, #7fb0ff); --paused: var(--progress-paused, #e0b04c);
-  --completed: var(--progress-completed, #63c587); --failed: var(--progress-failed, #ff8a80); --cancelled: var(--progress-cancelled, #a3abb5);
-  --lost: var(--progress-lost, #d79af0); --skipped: #959da6; --pending: #7b838c; --retrying: #f0a35c; }
+@media (prefers-color-scheme: dark) { :host(:not([theme="light"])) {${DARK}} }
+:host([theme="dark"]) {${DARK}}
 *, *::before { box-sizing: border-box; }
 p, ol, ul { margin: 0; padding: 0; list-style: none; }
 .box { display: grid; gap: 8px; padding: 12px; background: var(--surface); border: 1px solid var(--line); border-radius: var(--progress-radius, 8px); min-width: 0; }
 .line { display: flex; gap: 10px; align-items: center; min-width: 0; }
 .name { flex: 1; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; font-weight: 600; unicode-bidi: isolate; color: inherit; }
 .clip { min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; unicode-bidi: isolate; }
-.muted { color: var(--muted); } .numbers { font-variant-numeric: tabular-nums; white-space: nowrap; }
+.line > .clip { flex: 1; } .muted { color: var(--muted); } .numbers { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .error { color: var(--failed); overflow-wrap: anywhere; max-height: 6em; overflow: auto; unicode-bidi: isolate; }
 .away { color: var(--muted); font-size: 0.9em; padding: 4px 0 0; }
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }

@@ -9,9 +9,21 @@ import { Dialog } from "./dialog.js";
 export function KeysPanel({ onClose }) {
   return html`<${Dialog} title=${common.help} onClose=${onClose}>
     ${byHeading(groups.value).map(([of, shortcuts]) => html`<section class="keys"><h3>${of}</h3><dl>
-      ${shortcuts.map(({ key, does }) => html`<div><dt><kbd>${key}</kbd></dt><dd>${does}</dd></div>`)}
+      ${byWhatTheyDo(shortcuts).map(([does, keys]) => html`<div key=${does}>
+        <dt>${keys.map((key) => html`<kbd key=${key}>${key}</kbd>`)}</dt><dd>${does}</dd></div>`)}
     </dl></section>`)}
   <//>`;
+}
+
+/**
+ * @param {import("../core/keys.js").Shortcut[]} shortcuts
+ * @returns {[string, string[]][]}
+ */
+function byWhatTheyDo(shortcuts) {
+  /** @type {Map<string, string[]>} */
+  const found = new Map();
+  for (const { key, does } of shortcuts) found.set(does, [...(found.get(does) ?? []), key]);
+  return [...found];
 }
 
 /**

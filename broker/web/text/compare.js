@@ -25,4 +25,8 @@ export const compare = {
   /** @param {string} by */
   faster: (by) => `${by} faster`,
   equal: "as long",
+  /** @param {string} slower what is sure by now, while one still goes on */
+  atLeast: (slower) => `≥ ${slower}`,
+  /** @type {Record<string, string>} */
+  standing: { waiting: "not started", going: "so far", rest: "paused", open: "no end" },
 };

@@ -25,11 +25,12 @@ export const list = {
       ["age<1d", "began less than a day ago; age>2h: more than two hours ago (s, m, h, d, w)"],
       ["parent:r1", "runs that this run started"],
       ["\"nightly import\"", "quotes keep spaces in a value, and make a word of what has a colon"],
+      ["label.\"my team\":x", "and in the name of a label; two quotes in quotes are one"],
     ],
     left: "Left out:",
     /** @type {Record<import("../pages/list/search.js").Fault, (term: string, key: string) => string>} */
     faults: {
-      key: (term, key) => `${key}: is no filter. Write label.${term} for a label, or "${term}" to look for the text`,
+      key: (term, key) => `${key}: is no filter. Write label.${term} for a label, or "${term.replaceAll('"', "")}" to look for the text`,
       status: () => "status: takes queued, running, paused, completed, failed, cancelled or lost, with commas",
       empty: (_, key) => `${key}: needs a value`,
       age: () => "age takes < or >, a number and s, m, h, d or w: age<1d",
@@ -53,6 +54,8 @@ export const list = {
     failed: (failed, lost) => `${number(failed)} failed, ${number(lost)} lost`,
   },
   tabs: { label: "Status", all: "All" },
+  /** @param {string} why */
+  old: (why) => `Not up to date: ${why}`,
   /** @param {number} n */
   matching: (n) => (n === 1 ? "1 run matches" : `${number(n)} runs match`),
   row: {

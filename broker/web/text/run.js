@@ -54,6 +54,11 @@ export const text = {
     /** @param {number} n */
     attemptNow: (n) => `${n} – latest`,
   },
+  ahead: {
+    clock: "clock ahead",
+    /** @param {string} time @param {string} to */
+    why: (time, to) => `the clock that told it said ${time}, which is ${to}`,
+  },
   problem: {
     title: "Why it failed", unnamed: "It failed and did not say why.", stack: "Stack", details: "Details",
     /** @type {Record<string, string>} */
@@ -107,6 +112,7 @@ export const text = {
     asked: "asked",
     /** @param {string} time */
     unanswered: (time) => `not answered for ${time}`,
+    notYet: "not answered yet",
     never: "never answered",
     /** @type {Record<string, string>} */
     result: { accepted: "accepted by the producer", rejected: "rejected by the producer", ignored: "ignored" },
@@ -151,7 +157,7 @@ export const text = {
   steps: {
     label: "Steps", none: "No step is known yet.", noneAtAll: "This run has no steps.", filter: "Filter steps",
     /** @type {Record<string, string>} */
-    sections: { failed: "Failed", running: "Running", open: "Without an end", pending: "Pending", done: "Done", groups: "Counted groups" },
+    sections: { failed: "Failed", running: "Running", paused: "Paused", open: "Without an end", pending: "Pending", done: "Done", groups: "Counted groups" },
     /** @param {number} n */
     found: (n) => (n === 1 ? "1 step" : `${n.toLocaleString("en")} steps`),
     nothing: "No step fits the filter.",
@@ -171,10 +177,18 @@ export const text = {
     label: "Timeline", run: "The whole run", zoomIn: "Zoom in", zoomOut: "Zoom out", fit: "All of it", now: "Go to now",
     earlier: "Earlier", later: "Later", idle: "Collapse idle time", table: "As a table", chart: "As a chart",
     filter: "Filter lanes", nothing: "No lane fits.", notStarted: "not started", following: "Following now",
-    waited: "waited", started: "started", took: "took", running: "running for",
+    waited: "waited", started: "started", took: "took", running: "running for", paused: "paused",
+    /** @type {Record<string, string>} Why what is drawn may be less than what was. */
+    past: {
+      failed: "Earlier pauses and attempts are not drawn: the events of the run could not be read.",
+      cut: "Earlier pauses and attempts are drawn from the first 200,000 events of the run.",
+      gone: "Pauses and attempts of long ago are not drawn: the first events of the run are not kept any more.",
+    },
+    ahead: "The clock of its producer is ahead of the gateway's: how long it has run cannot be told.",
     show: "Show", all: "All lanes", begun: "Begun lanes", failed: "Failed lanes", active: "Running lanes",
-    columns: { step: "Step", status: "Status", start: "Start", waited: "Waited", took: "Took", attempts: "Attempts" },
+    columns: { step: "Step", status: "Status", start: "Start", waited: "Waited", took: "Took", attempts: "Attempts", paused: "Paused" },
     hint: "Arrow keys walk the lanes, with Shift they move in time; + and − zoom, 0 shows all of it, Enter shows a step.",
+    touch: "A tap shows a step, a drag moves in time, two fingers zoom.",
     none: "Nothing has begun yet.",
     /** @param {number} n */
     tries: (n) => `${n} attempts`,

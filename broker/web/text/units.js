@@ -7,4 +7,6 @@ export const units = {
   now: "now",
   /** @param {string} amount with its unit */
   ago: (amount) => `${amount} ago`,
+  /** @param {string} amount with its unit */
+  ahead: (amount) => `in ${amount}`,
 };

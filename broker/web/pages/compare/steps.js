@@ -1,6 +1,7 @@
 /** What two runs have in common, step by step. Pure. */
 
 import { called } from "../../core/format.js";
+import { elapsed, stepTook } from "../run/times.js";
 
 /**
  * @typedef {object} Pair
@@ -10,6 +11,13 @@ import { called } from "../../core/format.js";
  * @property {any} b
  * @property {number | null} slower seconds that the second took longer; null where that says nothing,
  *   since one has not ended, or ended otherwise
+ */
+/**
+ * @typedef {object} Far how far one side of a pair is
+ * @property {"waiting" | "ahead" | "going" | "rest" | "open" | "ended"} standing `waiting`: it has
+ *   not begun; `ahead`: it begins later than now, by a clock that is ahead; `rest`: it is paused;
+ *   `open`: nobody knows how it ended
+ * @property {number | undefined} seconds that it has taken so far; nothing where that is not known
  */
 /** @typedef {"plan" | "slower" | "status"} Order */
 
@@ -43,8 +51,47 @@ export function longer(a, b) {
   return comparable ? b.duration - a.duration : null;
 }
 
-/** Whether the outcomes differ. @param {Pair} pair */
-export const differs = ({ a, b }) => a?.status !== b?.status;
+/** Of a status that is not here, a step or run has ended. @type {Record<string, Far["standing"]>} */
+const STANDINGS = {
+  queued: "waiting", pending: "waiting", running: "going", retrying: "going", paused: "rest", lost: "open", unknown: "open",
+};
+
+/**
+ * How long a step, or a whole run, has taken by now.
+ *
+ * @param {any} one
+ * @param {any} state of its run; `one` itself where that is meant
+ * @param {number} now milliseconds
+ * @returns {Far}
+ */
+export function farOf(one, state, now) {
+  const standing = STANDINGS[one.status] ?? "ended";
+  const begun = one.duration !== undefined || one.started_at !== undefined;
+  if (standing === "waiting" || !begun) return { standing, seconds: undefined };
+  const seconds = one === state ? elapsed(one, now) : stepTook(one, state, now);
+  return { standing: seconds === undefined ? "ahead" : standing, seconds };
+}
+
+/**
+ * Seconds that the second has already taken longer than the first, or less than it, while one of
+ * them still goes on and the other has come to its end; null where that says nothing yet.
+ *
+ * @param {Far} a
+ * @param {Far} b
+ */
+export function already(a, b) {
+  const more = (b.seconds ?? NaN) - (a.seconds ?? NaN);
+  const sure = more > 0 ? GOES_ON.has(b.standing) && a.standing === "ended" : GOES_ON.has(a.standing) && b.standing === "ended";
+  return sure && more ? more : null;
+}
+
+const GOES_ON = new Set(["going", "rest"]);
+
+/** Whether the outcomes differ; what still goes on has none. @param {Pair} pair */
+export const differs = ({ a, b }) => !a || !b || (a.status !== b.status && hasOutcome(a) && hasOutcome(b));
+
+/** @param {any} one */
+const hasOutcome = ({ status }) => ["ended", "open"].includes(STANDINGS[status] ?? "ended");
 
 /**
  * Labels and plain metadata of which the values differ.

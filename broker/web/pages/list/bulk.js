@@ -51,6 +51,7 @@ function Question({ about, close }) {
       <${Runs} runs=${about.runs} />
       <label>${words.reason} <small class="muted">${words.reasonHint}</small>
         <input ref=${reason} name="reason" maxlength="1024" autocomplete="off" autofocus dir="auto" /></label>
+      ${about.failed && html`<p class="runs-ask-failed wrap" role="alert">${about.failed}</p>`}
       <p class="runs-ask-do"><button type="button" onClick=${close}>${words.back}</button>
         <button class="danger" disabled=${sending}>${sending ? words.sending(name) : words.confirm(name, about.runs.length)}</button></p>
     </form>

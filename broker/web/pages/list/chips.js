@@ -3,7 +3,7 @@
 import { html } from "../../vendor/preact.js";
 import { list } from "../../text/list.js";
 import { searchFor, text } from "./address.js";
-import { parse, term, withTerm } from "./search.js";
+import { labelTerm, parse, term, withTerm } from "./search.js";
 
 const words = list.row;
 /** Labels that a closed row shows. */
@@ -27,8 +27,8 @@ export function Chips({ row }) {
  */
 export function LabelChip({ name, value }) {
   const said = `${name}:${value}`;
-  const wanted = term(`label.${name}`, value);
-  // What has quotes or spaces in the wrong place cannot be searched for by this syntax.
+  const wanted = labelTerm(name, value);
+  // What is too long, or has no name, cannot be searched for.
   const [found] = parse(wanted).labels;
   if (found !== said) return html`<span class="chip clip" title=${said}>${said}</span>`;
   return html`<${Chip} term=${wanted}>${said}<//>`;

@@ -17,6 +17,7 @@ const words = list.commands;
  * @property {"asking" | "sending" | "told"} stage
  * @property {number} told runs that were given the command
  * @property {Refusal[]} refused
+ * @property {string} [failed] why none was given, when it was tried before
  */
 
 /** What the dialog shows; null while there is none. */
@@ -42,16 +43,21 @@ export function give(command, runs) {
  */
 export async function send(command, runs, reason) {
   const name = words[command];
-  if (asked.value) asked.value = { ...asked.value, stage: "sending" };
+  // Meanwhile something else may be asked about.
+  const isAsked = () => asked.value?.runs === runs;
+  if (asked.value) asked.value = { ...asked.value, stage: "sending", failed: "" };
   announce(words.sending(name));
   try {
     const { items } = await post("/v1/commands", { command, runs, ...(reason && { reason }) });
     const refused = refusals(items);
-    asked.value = refused.length ? { command, runs, stage: "told", told: items.length - refused.length, refused } : null;
+    if (refused.length && (isAsked() || !asked.value))
+      asked.value = { command, runs, stage: "told", told: items.length - refused.length, refused };
+    else if (isAsked()) asked.value = null;
     toast(words.result(name, items.length - refused.length, refused.length), refused.length ? "refused" : "done");
   } catch (error) {
-    asked.value = null;
-    toast(words.failed(name, error instanceof Refused ? error.message : String(error)), "refused");
+    const failed = words.failed(name, error instanceof Refused ? error.message : String(error));
+    if (asked.value && isAsked()) asked.value = { ...asked.value, stage: "asking", failed };
+    else toast(failed, "refused");
   }
 }
 

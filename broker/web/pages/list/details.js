@@ -18,8 +18,8 @@ import { amount, elapsed, stepElapsed } from "./telling.js";
 const words = list.details;
 /** Steps of a kind that are shown; the run's page shows all. */
 const STEPS_SHOWN = 6;
-/** Under way, or left so by a run that ended or was lost. */
-const GOING = new Set(["running", "retrying", "unknown", "lost"]);
+/** Under way, at rest with their run, or left so by one that ended or was lost. */
+const GOING = new Set(["running", "retrying", "paused", "unknown", "lost"]);
 
 /**
  * @param {object} props

@@ -10,7 +10,6 @@ import { Bulk, CommandDialog } from "./bulk.js";
 import { Empty, Problem, Skeleton } from "./empty.js";
 import { covered } from "./layout.js";
 import { Cards, Tabs } from "./overview.js";
-import { useReturn } from "./return.js";
 import { Rows, toTop } from "./rows.js";
 import { SearchBox } from "./search_box.js";
 import { chooseAll, clear } from "./selection.js";
@@ -31,7 +30,6 @@ export default function ListPage() {
   }, []);
   useChanged(toTop, [text.value, sort.value]);
   useChanged(clear, [text.value]);
-  useReturn(count > 0);
   useEffect(() => {
     if (!waiting && text.value) announce(list.matching(count));
   }, [waiting, text.value]);
@@ -41,8 +39,8 @@ export default function ListPage() {
     <h1 class="hidden">${list.title}</h1>
     <${Cards} ...${counted} />
     <div class="runs-head" ref=${head}><${SearchBox} box=${box} /><${Tabs} ...${counted} /></div>
-    ${!part && !problem ? html`<${Skeleton} />` : problem ? html`<${Problem} problem=${problem} />`
-      : part && !waiting && count === 0 ? html`<${Empty} searched=${query.size > 1} />`
+    ${!part ? (problem ? html`<${Problem} problem=${problem} />` : html`<${Skeleton} />`)
+      : !waiting && count === 0 ? html`<${Empty} searched=${query.size > 1} />`
         : html`<${Rows} shown=${shown} query=${query} active=${active.run} onFocus=${active.set} handle=${handle} />`}
     <${Bulk} total=${count} all=${() => chooseAll(query)} />
     <${CommandDialog} />

@@ -27,7 +27,7 @@ const BELOW = 12;
  * @param {Handle} props.handle
  */
 export function Rows({ shown, query, active, onFocus, handle }) {
-  const { waiting } = shown.view.value;
+  const { waiting, problem } = shown.view.value;
   const { count } = shown;
   const height = rowHeight.value;
   const taller = useTaller(shown);
@@ -53,11 +53,18 @@ export function Rows({ shown, query, active, onFocus, handle }) {
     if (at) onFocus(Number(at));
   };
   return html`<div class="runs-rows" aria-busy=${waiting} data-waiting=${waiting || undefined} onFocusIn=${focused} ...${holding.listen}>
-    <${Pill} shown=${shown} show=${holding.release} />
+    ${problem && !waiting ? html`<${Old} problem=${problem} />` : html`<${Pill} shown=${shown} show=${holding.release} />`}
     <${Virtual} paged=${true} under=${covered.value} label=${list.label} count=${count} height=${height} taller=${taller.rows}
       row=${row} handle=${handle} onSight=${(/** @type {number} */ first, /** @type {number} */ last) => shown.look(first, last)}
       onScroll=${holding.scrolled} />
   </div>`;
+}
+
+/** Why what is shown is not of now. @param {{problem: import("../../core/api.js").Refused}} props */
+function Old({ problem }) {
+  const said = list.old(problem.message);
+  return html`<p class="runs-pill runs-old card" role="status" style=${{ top: `${covered.value + BELOW}px` }}>
+    <span class="clip" title=${said}>${said}</span></p>`;
 }
 
 /** What came meanwhile, and a way to see it. @param {{shown: import("./window.js").Shown, show: () => void}} props */

@@ -1,7 +1,7 @@
 /**
  * What stands in the search box, as terms and as the query of `GET /v1/runs`. Pure.
  *
- *     status:failed,lost label.team:data pipeline:"nightly import" parent:r1 age<1d words
+ *     status:failed,lost label.team:data label."my team":x pipeline:"nightly import" age<1d words
  */
 
 /** In the order in which a run may pass through them, as the gateway has it. */
@@ -10,9 +10,9 @@ export const STATUSES = ["queued", "running", "paused", "completed", "failed", "
 const WORDS_MOST = 8;
 const LONGEST = 512;
 const UNITS = /** @type {Record<string, number>} */ ({ s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 });
-/** A term: up to a space that stands in no quotes. */
-const TERM = /(?:"[^"]*"?|[^\s"])+/gu;
-const KEYED = /^([a-z][\w.-]*?(?:\.[^\s":]+)?):(.*)$/isu;
+/** A term: up to a space that stands in no quotes. In quotes, two quotes are one. */
+const TERM = /(?:"(?:[^"]|"")*(?:"(?!")|$)|[^\s"])+/gu;
+const KEYED = /^([a-z][\w-]*(?:\.(?:"(?:[^"]|"")*"(?!")|[^\s":])*)?):(.*)$/isu;
 
 /** @typedef {"key" | "status" | "empty" | "age" | "long" | "words" | "label" | "twice" | "span"} Fault */
 /** @typedef {{term: string, fault: Fault, key: string}} Problem */
@@ -112,13 +112,22 @@ export function withStatuses(text, statuses) {
  */
 export const term = (key, value) => `${key}:${quoted(String(value))}`;
 
+/**
+ * A term that finds runs with a label.
+ *
+ * @param {string} name
+ * @param {unknown} value
+ */
+export const labelTerm = (name, value) => term(`label.${/[\s":]|^$/u.test(name) ? inQuotes(name) : name}`, value);
+
 /** @param {string} value */
-function quoted(value) {
-  return /[\s]|^$/u.test(value) ? `"${value}"` : value;
-}
+const quoted = (value) => (/[\s"]|^$/u.test(value) ? inQuotes(value) : value);
 
 /** @param {string} text */
-const bare = (text) => text.replaceAll('"', "");
+const inQuotes = (text) => `"${text.replaceAll('"', '""')}"`;
+
+/** What stands in a text, with and without quotes. @param {string} text */
+const bare = (text) => text.replace(/"((?:[^"]|"")*)(?:"(?!")|$)/gu, (_, inside) => inside.replaceAll('""', '"'));
 
 /** @param {string} term */
 function keyOf(term) {
@@ -179,7 +188,7 @@ function takeStatuses(found, value) {
  * @returns {Fault | null}
  */
 function takeLabel(found, key, value) {
-  const name = key.slice("label.".length);
+  const name = bare(key.slice("label.".length));
   if (!name) return "label";
   found.labels.push(`${name}:${value}`);
   return null;

@@ -31,7 +31,7 @@ const PAUSE = 120;
  * @property {number} shift
  * @property {Record<string, number>} counts by status
  * @property {readonly string[]} statuses of what is shown; none: any
- * @property {import("../../core/api.js").Refused | null} problem
+ * @property {import("../../core/api.js").Refused | null} problem why there is no part, or why the one that is shown is old
  * @property {boolean} waiting whether nothing of this search was heard yet: what is shown is of another
  */
 
@@ -158,7 +158,8 @@ export class Shown {
       if (!replaced) end();
       replaced = true;
       batch(() => {
-        if (problem) this._change({ problem, waiting: false });
+        // What is shown of this search stays: the gateway is asked again.
+        if (problem) this._change({ problem, ...(this.view.peek().waiting && { part: null }) });
         else this._heard(offset, state);
       });
     });

@@ -5,6 +5,7 @@ import { ago, duration, full, moment, range } from "../../core/format.js";
 import { ask, query } from "../../core/route.js";
 import { ENDED, wordFor } from "../../parts/status.js";
 import { text } from "../../text/run.js";
+import { Ahead } from "./ahead.js";
 import { useEstimate } from "./estimate.js";
 import { past, present, still } from "./past.js";
 import { elapsed } from "./times.js";
@@ -24,7 +25,10 @@ export function Facts({ run, state, latest, ofNow }) {
 
 /** @param {{state: any}} props */
 function Elapsed({ state }) {
-  return html`<span class="numbers" title=${full(moment(state.started_at ?? state.queued_at))}>${duration(elapsed(state, present.value))}</span>`;
+  const begun = moment(state.started_at ?? state.queued_at);
+  const seconds = elapsed(state, present.value);
+  if (seconds === undefined && Number.isFinite(begun)) return html`<${Ahead} at=${begun} />`;
+  return html`<span class="numbers" title=${full(begun)}>${duration(seconds)}</span>`;
 }
 
 /** @param {{at: string | undefined}} props */

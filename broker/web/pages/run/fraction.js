@@ -10,5 +10,5 @@ const MILLION = 1_000_000;
 export function fractionOf(step) {
   if (step.status === "completed" || step.status === "skipped") return 1;
   if (step.ppm) return Math.min(step.ppm, MILLION - 1) / MILLION;
-  return step.status === "pending" || step.total != null ? 0 : undefined;
+  return step.status === "pending" || step.total > 0 ? 0 : undefined;
 }

@@ -49,8 +49,8 @@ export function Header({ view, latest, ofNow, problem, again }) {
     ${state.error || state.status === "failed" ? html`<${Problem} state=${state} brief=${brief} />` : null}
     ${ofNow && html`<${Silence} state=${state} />`}
     <${Paused} state=${state} />
-    ${state.cancelled_by && html`<p class="wrap">${text.facts.cancelledBy(state.cancelled_by)}</p>`}
-    ${state.message && html`<p class="run-message wrap">${state.message}</p>`}
+    ${state.cancelled_by && html`<p class="wrap">${text.facts.cancelledBy(state.cancelled_by)}${state.message && html`: <span class="wrap">${state.message}</span>`}</p>`}
+    ${state.message && !state.cancelled_by && html`<p class="run-message wrap">${state.message}</p>`}
     <${Receipts} state=${state} />
   </header>`;
 }

@@ -8,8 +8,8 @@ import { text } from "../../text/run.js";
 
 /** What a stacked bar shows, from the left; what is pending is its empty rest. */
 const STACK = ["completed", "skipped", "failed", "cancelled"];
-/** Steps that their run ended without, or lost: what they had done is in the bar. */
-const OPEN = ["unknown", "lost"];
+/** Steps that rest, or that their run ended without, or lost: what they had done is in the bar. */
+const OPEN = ["unknown", "lost", "paused"];
 const MILLION = 1_000_000;
 
 /** @param {{state: any}} props */

@@ -1,9 +1,10 @@
 /** What became of each command: asked, answered by the producer, in effect. */
 
 import { html } from "../../vendor/preact.js";
-import { ago, duration, full, moment } from "../../core/format.js";
+import { ago, duration, full, isAhead, moment } from "../../core/format.js";
 import { ENDED, wordFor } from "../../parts/status.js";
 import { text } from "../../text/run.js";
+import { Ahead } from "./ahead.js";
 import { present } from "./past.js";
 
 /** Commands that stand open; earlier ones are folded. */
@@ -26,7 +27,7 @@ function Receipt({ command, state }) {
   const at = moment(command.at);
   const words = text.commands;
   const stages = [
-    { name: "asked", says: `${words.asked} ${ago(at, present.value)}`, title: full(at) },
+    { name: "asked", says: html`${words.asked} ${isAhead(at, present.value) ? html`<${Ahead} at=${at} />` : ago(at, present.value)}`, title: full(at) },
     answered(command, at, isOver(command, state)),
     effect(command, state),
   ].filter((stage) => stage !== null);
@@ -49,6 +50,7 @@ function answered(command, at, over) {
       title: full(moment(command.acknowledged_at)) };
   }
   if (over && command.type !== "retry") return { name: "unanswered", says: text.commands.never, title: undefined };
+  if (isAhead(at, present.value)) return { name: "unanswered", says: text.commands.notYet, title: undefined };
   const waited = Math.max(0, Math.round((present.value - at) / 1000));
   return { name: "unanswered", says: text.commands.unanswered(duration(waited)), title: undefined };
 }

@@ -1,11 +1,14 @@
 /**
- * Steps that nobody will hear of again: their run has ended, or is lost, and they still count as
- * running. They must not look as if they went on.
+ * Steps that are not worked on though they count as running: their run has ended, is lost, or is
+ * paused. They must not look as if they went on.
  */
 
 import { useMemo } from "../../vendor/preact.js";
 import { ENDED } from "../../parts/status.js";
 import { isActive } from "./times.js";
+
+/** What such a step is while its run is so. @type {Record<string, string>} */
+const AT_REST = { lost: "lost", paused: "paused" };
 
 /**
  * `settled`, made anew only when the state changes.
@@ -18,12 +21,12 @@ export function useSettled(state) {
 
 /**
  * The state with such steps told apart: `unknown` where the run ended without them, `lost` while
- * its producer is silent.
+ * its producer is silent, `paused` while it rests.
  *
  * @param {any} state
  */
 export function settled(state) {
-  const status = ENDED.has(state.status) ? "unknown" : state.status === "lost" ? "lost" : null;
+  const status = ENDED.has(state.status) ? "unknown" : AT_REST[state.status];
   if (!status || !state.counts.running) return state;
   const steps = Object.fromEntries(
     Object.entries(state.steps).map(([id, step]) => [id, isActive(step) ? { ...step, status } : step]));

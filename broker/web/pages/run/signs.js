@@ -1,10 +1,11 @@
 /** The producer's silence, which is not the viewer's; and what a paused run waits for. */
 
 import { html } from "../../vendor/preact.js";
-import { duration, full, moment } from "../../core/format.js";
+import { duration, full, isAhead, moment } from "../../core/format.js";
 import { Icon } from "../../parts/icons.js";
 import { wordFor } from "../../parts/status.js";
 import { text } from "../../text/run.js";
+import { Ahead } from "./ahead.js";
 import { present, still } from "./past.js";
 
 /** How many of its own intervals a producer may be silent before it is said. */
@@ -30,8 +31,10 @@ export function Silence({ state }) {
 export function Paused({ state }) {
   if (!state.paused) return null;
   const { reason, prompt, since: began } = state.paused;
+  const at = moment(began);
   return html`<section class="sign-box" data-status="paused"><${Icon} name="paused" /><div>
-    <strong title=${full(moment(began))}>${text.paused.since(since(began))}</strong>
+    ${isAhead(at, present.value) ? html`<strong>${wordFor("paused")}</strong> · <${Ahead} at=${at} />`
+      : html`<strong title=${full(at)}>${text.paused.since(since(began))}</strong>`}
     ${reason && html`<p class="wrap">${reason}</p>`}
     ${prompt && html`<p class="wrap prompt">${prompt}</p>`}
   </div></section>`;

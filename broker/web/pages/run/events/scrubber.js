@@ -34,11 +34,9 @@ export function Scrubber({ events, place, onPlace, playing, onPlaying }) {
   }, [playing, place, last]);
   const event = events[shown];
   return html`<div class="scrubber">
-    <button class="plain" aria-label=${words.step.back} disabled=${shown <= 0} onClick=${() => onPlace(shown - 1)}>
-      <span class="turned"><${Icon} name="right" /></span></button>
+    <${Step} to="back" label=${words.step.back} off=${shown <= 0} act=${() => onPlace(shown - 1)} />
     <button onClick=${() => onPlaying(!playing)} disabled=${last < 1}>${playing ? words.stop : words.play}</button>
-    <button class="plain" aria-label=${words.step.forward} disabled=${shown >= last}
-      onClick=${() => onPlace(shown + 1 >= last ? -1 : shown + 1)}><${Icon} name="right" /></button>
+    <${Step} to="forth" label=${words.step.forward} off=${shown >= last} act=${() => onPlace(shown + 1 >= last ? -1 : shown + 1)} />
     <input type="range" min="0" max=${Math.max(0, last)} value=${now} aria-label=${words.scrub}
       aria-valuetext=${event ? words.place(shown + 1, last + 1, event.type) : words.now}
       onInput=${(/** @type {any} */ e) => {
@@ -47,4 +45,14 @@ export function Scrubber({ events, place, onPlace, playing, onPlaying }) {
       }} />
     <output class="numbers">${place < 0 ? words.now : clock(moment(event?.time))}</output>
   </div>`;
+}
+
+/**
+ * A button that keeps the focus also at the end of the way, where it does nothing.
+ *
+ * @param {{to: "back" | "forth", label: string, off: boolean, act: () => void}} props
+ */
+function Step({ to, label, off, act }) {
+  return html`<button class="plain" aria-label=${label} aria-disabled=${off || undefined} onClick=${() => off || act()}>
+    <span class=${to === "back" ? "turned" : undefined}><${Icon} name="right" /></span></button>`;
 }

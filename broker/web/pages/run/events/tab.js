@@ -2,21 +2,16 @@
 
 import { html, useEffect, useMemo, useRef, useState } from "../../../vendor/preact.js";
 import { encoded, get } from "../../../core/api.js";
-import { clock, full, moment } from "../../../core/format.js";
 import { useKeys } from "../../../core/keys.js";
-import { touched } from "../../../core/media.js";
 import { ask } from "../../../core/route.js";
-import { Virtual } from "../../../parts/virtual.js";
 import { events as words } from "../../../text/events.js";
 import { past } from "../past.js";
 import { EventDetail } from "./detail.js";
 import { History } from "./history.js";
-import { said } from "./said.js";
+import { EventRows } from "./rows.js";
 import { Scrubber } from "./scrubber.js";
 import { MOST, Story } from "./story.js";
 
-/** Heights of a row in pixels; styles/history.css says the same. */
-const ROW = { small: 34, touched: 46 };
 /** Milliseconds that a moment is shown before the address names it: browsers allow few changes. */
 const SETTLED = 400;
 
@@ -32,7 +27,6 @@ export default function EventsTab({ run, at }) {
   const [playing, setPlaying] = useState(false);
   const [kind, setKind] = useState("");
   const [sought, setSought] = useState("");
-  const handle = useRef(/** @type {any} */ (null));
   const settling = useRef(0);
   const wanted = useRef("");
 
@@ -76,10 +70,6 @@ export default function EventsTab({ run, at }) {
     { key: "k", does: words.keys.play, act: () => setPlaying((was) => !was) },
     { key: "n", does: words.keys.now, act: () => show(-1) },
   ], [place, version]);
-  const row = found.indexOf(place);
-  useEffect(() => {
-    if (row >= 0) handle.current?.reveal(row);
-  }, [row]);
 
   const event = place < 0 ? null : events[place];
   return html`<section class="events" aria-label=${words.title}>
@@ -97,25 +87,10 @@ export default function EventsTab({ run, at }) {
     ${story.problem.value && html`<p role="alert">${words.refused(story.problem.value)}</p>`}
     ${!found.length && html`<p class="muted">${events.length ? words.none : words.loading}</p>`}
     <div class="event-frame" data-open=${event ? "" : undefined}>
-      <${Virtual} class="event-rows" label=${words.title} count=${found.length} height=${touched.value ? ROW.touched : ROW.small} handle=${handle}
-        row=${(/** @type {number} */ index) => html`<${Row} key=${events[found[index]].cursor} event=${events[found[index]]}
-          place=${found[index]} shown=${found[index] === place} onShow=${show} />`} />
+      <${EventRows} key=${`${kind} ${sought}`} events=${events} found=${found} place=${place} onShow=${show} />
       ${event && html`<${EventDetail} event=${event} patch=${history.patch(event.cursor)} />`}
     </div>
   </section>`;
-}
-
-/** @param {{event: import("./story.js").StoredEvent, place: number, shown: boolean, onShow: (place: number) => void}} props */
-function Row({ event, place, shown, onShow }) {
-  const at = moment(event.time);
-  return html`<div role="listitem" class="event-row" data-kind=${event.type.split(".").pop()}>
-    <button class="plain" aria-pressed=${shown} onClick=${() => onShow(place)}>
-      <span class="numbers muted">${place + 1}</span>
-      <time class="numbers muted" title=${full(at)}>${clock(at)}</time>
-      <code class="clip">${event.type}</code>
-      <span class="clip">${said(event)}</span>
-    </button>
-  </div>`;
 }
 
 /**

@@ -6,11 +6,12 @@ import { Icon } from "../../../parts/icons.js";
 import { wordFor } from "../../../parts/status.js";
 import { fractionOf } from "../fraction.js";
 import { amountOf } from "../steps/row.js";
-import { nameOf } from "../times.js";
+import { isOpen, nameOf } from "../times.js";
 import { BOX } from "./layout.js";
 
-/** Characters of a name that a box has room for. */
-const ROOM = 17;
+/** Where a name begins in its box, and letters of which there is surely no room for more. */
+const NAME = 36;
+const MOST = 80;
 
 /**
  * @param {object} props
@@ -25,14 +26,14 @@ export function Node({ box, step, chosen, walked, onChoose, onFocus }) {
   const { id, x, y } = box;
   const name = nameOf(id, step);
   const fraction = fractionOf(step);
-  const far = step.status === "running" ? amountOf(step) || (fraction === undefined ? "" : percent(fraction)) : "";
+  const far = isOpen(step) ? amountOf(step) || (fraction === undefined ? "" : percent(fraction)) : "";
   return html`<g class="node" role="button" tabindex=${walked ? 0 : -1} data-id=${id} data-status=${step.status} aria-pressed=${chosen}
     aria-label=${[name, wordFor(step.status), far].filter(Boolean).join(", ")}
     transform=${`translate(${x - BOX.width / 2} ${y - BOX.height / 2})`} onClick=${onChoose} onFocus=${onFocus}>
     <title>${name}</title>
     <rect class="node-box" width=${BOX.width} height=${BOX.height} rx="8" />
     <svg x="12" y="11" width="16" height="16" class="node-icon"><${Icon} name=${step.status} /></svg>
-    <text class="node-name" x="36" y="23.5">${name.length > ROOM ? `${name.slice(0, ROOM - 1)}…` : name}</text>
+    <foreignObject x=${NAME} y="8" width=${BOX.width - NAME - 8} height="22"><div class="node-name clip">${name.slice(0, MOST)}</div></foreignObject>
     <rect class="node-track" x="12" y=${BOX.height - 15} width=${BOX.width - 24} height="4" rx="2" />
     ${fraction ? html`<rect class="node-done" x="12" y=${BOX.height - 15} width=${(BOX.width - 24) * fraction} height="4" rx="2" />` : null}
   </g>`;

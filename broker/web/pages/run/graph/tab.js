@@ -6,7 +6,7 @@ import { Icon } from "../../../parts/icons.js";
 import { text } from "../../../text/run.js";
 import { useFamily } from "../family.js";
 import { Beside } from "../steps/beside.js";
-import { isActive } from "../times.js";
+import { isActive, isOpen } from "../times.js";
 import { useCamera } from "./camera.js";
 import { BOX, layoutOf } from "./layout.js";
 import { Node } from "./node.js";
@@ -33,7 +33,7 @@ function Graph({ ids, steps }) {
   const surface = useRef(/** @type {SVGSVGElement | null} */ (null));
   const shape = ids.map((id) => `${id}\n${(steps[id].after ?? []).join("\n")}`).join("\n\n");
   const layout = useMemo(() => layoutOf(ids, steps), [shape]);
-  const [at, setAt] = useState(() => ids.find((id) => isActive(steps[id])) ?? ids[0]);
+  const [at, setAt] = useState(() => ids.find((id) => isOpen(steps[id])) ?? ids[0]);
   const camera = useCamera(surface, layout.width, layout.height, () => layout.boxes.get(at));
   const chosen = query.value.get("step");
   const walked = layout.boxes.has(at) ? at : ids[0];
@@ -61,7 +61,7 @@ function Graph({ ids, steps }) {
     event.preventDefault();
     act();
   };
-  const active = ids.find((id) => isActive(steps[id]));
+  const active = ids.find((id) => isOpen(steps[id]));
   const view = camera.view ?? { x: 0, y: 0, scale: 1 };
   return html`<div class="graph card">
     <div class="graph-tools">

@@ -1,6 +1,6 @@
 /** What is above a log: which lines are shown, how, and where they can be had as a file. */
 
-import { html, useEffect, useState } from "../../../vendor/preact.js";
+import { html, useEffect, useRef, useState } from "../../../vendor/preact.js";
 import { encoded } from "../../../core/api.js";
 import { called } from "../../../core/format.js";
 import { ask } from "../../../core/route.js";
@@ -38,12 +38,29 @@ export function Toolbar({ run, steps, level, step, sought, find, attempt, wrap, 
       ${Object.entries(logs.timeForms).map(([name, word]) => html`<option value=${name}>${word}</option>`)}
     </select>
     <button aria-pressed=${wrap} onClick=${onWrap}>${logs.wrap}</button>
-    <details class="menu"><summary class="button"><${Icon} name="download" />${logs.download}</summary>
-      <div class="menu-items">
-        <button class="plain" onClick=${() => save(run, "text/plain", "log", attempt)}>${logs.asText}</button>
-        <button class="plain" onClick=${() => save(run, "application/x-ndjson", "ndjson", attempt)}>${logs.asLines}</button>
-      </div></details>
+    <${Download} run=${run} attempt=${attempt} />
   </div>`;
+}
+
+/** A menu, which goes away once something of it is chosen. @param {{run: string, attempt: number | undefined}} props */
+function Download({ run, attempt }) {
+  const menu = useRef(/** @type {HTMLDetailsElement | null} */ (null));
+  const close = () => {
+    if (!menu.current?.open) return;
+    menu.current.open = false;
+    menu.current.querySelector("summary")?.focus();
+  };
+  /** @param {string} type @param {string} suffix */
+  const choose = (type, suffix) => {
+    close();
+    void save(run, type, suffix, attempt);
+  };
+  return html`<details ref=${menu} class="menu" onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === "Escape" && close()}>
+    <summary class="button"><${Icon} name="download" />${logs.download}</summary>
+    <div class="menu-items">
+      <button class="plain" onClick=${() => choose("text/plain", "log")}>${logs.asText}</button>
+      <button class="plain" onClick=${() => choose("application/x-ndjson", "ndjson")}>${logs.asLines}</button>
+    </div></details>`;
 }
 
 /** @param {{sought: string, find: {current: HTMLInputElement | null}}} props */

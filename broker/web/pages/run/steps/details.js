@@ -45,7 +45,7 @@ function StepProblem({ step }) {
   return html`<section class="problem" data-old=${bad ? undefined : ""}>
     ${!bad && html`<p class="muted">${text.steps.earlier}</p>`}
     <h3><${Icon} name="failed" /><span class="wrap">${error.type ?? text.problem.title}</span></h3>
-    <p class="problem-message wrap">${error.message}</p><${Traces} error=${error} />
+    <p class="problem-message wrap">${error.message ?? (error.type ? null : text.problem.unnamed)}</p><${Traces} error=${error} />
   </section>`;
 }
 

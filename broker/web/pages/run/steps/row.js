@@ -1,11 +1,12 @@
 /** One row of the list of steps. */
 
 import { html } from "../../../vendor/preact.js";
-import { duration, number } from "../../../core/format.js";
+import { duration, moment, number } from "../../../core/format.js";
 import { Bar } from "../../../parts/bar.js";
 import { Icon } from "../../../parts/icons.js";
 import { Status, wordFor } from "../../../parts/status.js";
 import { text } from "../../../text/run.js";
+import { Ahead } from "../ahead.js";
 import { fractionOf } from "../fraction.js";
 import { present } from "../past.js";
 import { nameOf, stepTook } from "../times.js";
@@ -30,14 +31,15 @@ export function noteOf(step) {
 
 /** How long a step has taken, counting. @param {{step: any, state: any}} props */
 export function Took({ step, state }) {
+  if (!step.started_at && step.duration === undefined) return html`<span class="numbers" />`;
   const seconds = stepTook(step, state, present.value);
-  return html`<span class="numbers">${seconds === undefined ? "" : duration(seconds)}</span>`;
+  return seconds === undefined ? html`<${Ahead} at=${moment(step.started_at)} />` : html`<span class="numbers">${duration(seconds)}</span>`;
 }
 
 /** A step's bar; none where it has nothing to show. @param {{id: string, step: any}} props */
 export function StepBar({ id, step }) {
   const fraction = fractionOf(step);
-  const idle = fraction === undefined && step.status !== "running";
+  const idle = fraction === undefined && step.status !== "running" && step.status !== "paused";
   return idle ? null : html`<${Bar} label=${nameOf(id, step)} fraction=${fraction} status=${step.status} text=${amountOf(step) || undefined} />`;
 }
 

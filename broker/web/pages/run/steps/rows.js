@@ -2,7 +2,7 @@
 
 import { nameOf } from "../times.js";
 
-/** @typedef {"failed" | "running" | "open" | "pending" | "done" | "groups"} Section */
+/** @typedef {"failed" | "running" | "paused" | "open" | "pending" | "done" | "groups"} Section */
 /**
  * @typedef {{kind: "section", key: string, section: Section, count: number, open: boolean}} SectionRow
  * @typedef {{kind: "step", key: string, id: string, step: any, depth: number, open: boolean | undefined,
@@ -14,12 +14,12 @@ import { nameOf } from "../times.js";
 
 /** @type {Record<string, Section>} */
 const SECTION_OF = {
-  failed: "failed", running: "running", retrying: "running", unknown: "open", lost: "open", pending: "pending",
+  failed: "failed", running: "running", retrying: "running", paused: "paused", unknown: "open", lost: "open", pending: "pending",
   completed: "done", skipped: "done", cancelled: "done",
 };
 /** @type {Section[]} */
-const ORDER = ["failed", "running", "open", "pending", "done"];
-const OPEN_AT_FIRST = new Set(["failed", "running", "open", "groups"]);
+const ORDER = ["failed", "running", "paused", "open", "pending", "done"];
+const OPEN_AT_FIRST = new Set(["failed", "running", "paused", "open", "groups"]);
 
 /**
  * @param {Record<string, any>} steps
@@ -34,7 +34,7 @@ export function rowsOf(steps, groups, family, { words, opened }) {
   const below = new Map();
   for (const root of family.roots) sumUp(root, steps, family, below);
   /** @type {Record<string, string[]>} */
-  const sections = { failed: [], running: [], open: [], pending: [], done: [] };
+  const sections = { failed: [], running: [], paused: [], open: [], pending: [], done: [] };
   for (const root of family.roots)
     if (!wanted || wanted.has(root)) sections[SECTION_OF[steps[root].status] ?? "pending"].push(root);
   const names = Object.keys(groups).filter((name) => fits(name, words));
@@ -102,7 +102,7 @@ function sumUp(root, steps, family, below) {
       sum.total += 1 + (deeper?.total ?? 0);
       sum.done += Number(section === "done") + (deeper?.done ?? 0);
       sum.failed += Number(section === "failed") + (deeper?.failed ?? 0);
-      sum.active += Number(section === "running") + (deeper?.active ?? 0);
+      sum.active += Number(section === "running" || section === "paused") + (deeper?.active ?? 0);
     }
     below.set(id, sum);
   }

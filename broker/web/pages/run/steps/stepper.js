@@ -32,6 +32,7 @@ function Stage({ id, step, state, isCurrent, near, chosen }) {
     <div class="stage-body">
       <${StepBar} id=${id} step=${step} />
       <p class="stage-facts"><${Took} step=${step} state=${state} />
+        ${status === "paused" && html`<span class="stage-rests" aria-hidden="true">${wordFor(status)}</span>`}
         ${amount && html`<span class="numbers clip">${amount}</span>`}
         ${step.attempt > 1 && html`<span class="tag">${text.steps.attempt} ${step.attempt}</span>`}</p>
       ${note && html`<p class=${`stage-note wrap ${bad ? "bad" : ""}`}>${note}</p>`}
@@ -47,7 +48,7 @@ function Stage({ id, step, state, isCurrent, near, chosen }) {
  * @param {any} state
  */
 function currentOf(ids, { steps, status: of }) {
-  for (const statuses of [["running", "retrying", "unknown", "lost"], ["failed"], ENDED.has(of) ? [] : ["pending"]]) {
+  for (const statuses of [["running", "retrying", "paused", "unknown", "lost"], ["failed"], ENDED.has(of) ? [] : ["pending"]]) {
     const at = ids.findIndex((id) => statuses.includes(steps[id].status));
     if (at >= 0) return at;
   }

@@ -17,6 +17,8 @@ import { ticks } from "./scale.js";
 const LANE = { fine: 28, coarse: 44 };
 /** Pixels between two times that are written. */
 const APART = 84;
+/** Pixels that a time takes. */
+const ROOM = 40;
 const BEYOND = 4;
 
 /** @typedef {{lane: import("./lanes.js").Lane, segments: import("./lanes.js").Segment[]}} Drawn */
@@ -97,7 +99,7 @@ export function Chart({ lanes, segments, scale, sight, now, chosen, onChoose, on
   };
   const told = lanes[pointed ?? walk.at];
   return html`<div class="chart">
-    <div class="chart-axis" aria-hidden="true">${marks.map(({ place, label }) => html`<span key=${label} style=${{ transform: `translateX(${x(place)}px)` }}>${label}</span>`)}</div>
+    <div class="chart-axis" aria-hidden="true">${marks.filter(({ place }) => x(place) < size.width - ROOM).map(({ place, label }) => html`<span key=${label} style=${{ transform: `translateX(${x(place)}px)` }}>${label}</span>`)}</div>
     <div ref=${box} class="chart-lanes" role="tree" tabindex="0" aria-label=${text.timeline.label} onScroll=${look} onKeyDown=${onKeyDown}
       aria-activedescendant=${walk.at >= first && walk.at <= last ? `lane-${walk.at}` : undefined}>
       <div role="presentation" style=${{ height: `${lanes.length * tall}px` }}>
@@ -111,7 +113,7 @@ export function Chart({ lanes, segments, scale, sight, now, chosen, onChoose, on
         </div>
       </div>
     </div>
-    <p class="chart-told numbers clip">${told ? html`<${Told} lane=${told} segments=${segments(told)} start=${scale.start} />` : text.timeline.hint}</p>
+    <p class="chart-told numbers clip">${told ? html`<${Told} lane=${told} segments=${segments(told)} start=${scale.start} />` : coarse.value ? text.timeline.touch : text.timeline.hint}</p>
   </div>`;
 }
 

@@ -13,6 +13,7 @@ import { sinceText } from "./scale.js";
  * @property {string} start since the run began; empty where it has not begun
  * @property {string} waited empty where it did not, or nobody knows
  * @property {string} took empty where it has not begun
+ * @property {string} paused how much of that it was paused; empty where it was not
  * @property {number} attempts
  */
 
@@ -27,24 +28,27 @@ export function factsOf(lane, segments, start) {
   const sum = (is) => segments.filter(is).reduce((all, { from, to }) => all + to - from, 0) / 1000;
   const work = segments.find(({ kind }) => kind === "work" || kind === "try");
   const waited = sum(({ kind }) => kind === "waiting");
+  const paused = sum(({ kind }) => kind === "paused");
   return {
     name: lane.kind === "run" ? lane.id : nameOf(lane.id, lane.step),
     status: wordFor(lane.step.status),
     start: work ? sinceText(work.from - start) : "",
     waited: waited > 0 ? duration(waited) : "",
-    took: work ? duration(sum(({ kind }) => kind !== "waiting")) : "",
+    took: work ? duration(sum(({ kind, rests }) => kind !== "waiting" && !rests)) : "",
+    paused: paused > 0 ? duration(paused) : "",
     attempts: lane.kind === "run" ? 1 : lane.step.attempt ?? 1,
   };
 }
 
 /** @param {LaneFacts} facts @param {boolean} active */
-export function inWords({ status, start, waited, took, attempts }, active) {
+export function inWords({ status, start, waited, took, paused, attempts }, active) {
   const words = text.timeline;
   return [
     status,
     start ? `${words.started} ${start}` : words.notStarted,
     waited && `${words.waited} ${waited}`,
     took && `${active ? words.running : words.took} ${took}`,
+    paused && `${words.paused} ${paused}`,
     attempts > 1 && words.tries(attempts),
   ].filter(Boolean).join(" · ");
 }

@@ -2,7 +2,7 @@
 
 import { moment } from "../../../core/format.js";
 import { matches } from "../steps/rows.js";
-import { isActive, runsUntil } from "../times.js";
+import { isOpen, runsUntil, worksUntil } from "../times.js";
 
 /** @typedef {"all" | "begun" | "active" | "failed"} Show */
 /** @typedef {{kind: "run" | "step", key: string, id: string, step: any, depth: number, open: boolean | undefined}} Lane */
@@ -12,13 +12,17 @@ import { isActive, runsUntil } from "../times.js";
  * @property {number} to
  * @property {"waiting" | "try" | "work" | "paused"} kind `try`: an attempt of a step that failed and was repeated
  * @property {number} [number] of the attempt, where a step has several
+ * @property {boolean} [rests] a pause of a step that is not over, and does not count yet
  */
+
+/** A share of the time. */
+const ROOM = 0.05;
 
 /** @type {Record<Show, (step: any) => boolean>} */
 const SHOWN = {
   all: () => true,
   begun: (step) => step.status !== "pending",
-  active: isActive,
+  active: isOpen,
   failed: (step) => step.status === "failed" || step.status === "retrying" || step.attempt > 1,
 };
 
@@ -52,15 +56,31 @@ export function lanesOf(state, family, { words, show, folded, title }) {
  * @param {Lane} lane
  * @param {any} state
  * @param {number} end to when the timeline goes
- * @param {import("./tries.js").Tries | undefined} tries of this step
+ * @param {import("./reader.js").Told | undefined} told what the events tell beside the state
  * @returns {Segment[]}
  */
-export function segmentsOf(lane, state, end, tries) {
-  return lane.kind === "run" ? ofRun(state, end) : ofStep(lane.step, state, end, tries);
+export function segmentsOf(lane, state, end, told) {
+  const pauses = pausesOf(state, runsUntil(state, end), told?.pauses ?? []);
+  return lane.kind === "run" ? ofRun(state, end, pauses) : ofStep(lane.step, state, end, pauses, told?.tries.get(lane.id));
 }
 
-/** @param {any} state @param {number} end @returns {Segment[]} */
-function ofRun(state, end) {
+/**
+ * The pauses of a run, the present one last; of a past moment, those that had begun by then.
+ *
+ * @param {any} state
+ * @param {number} until
+ * @param {import("./reader.js").Span[]} over
+ */
+function pausesOf(state, until, over) {
+  const since = state.paused ? moment(state.paused.since) : until;
+  const last = Math.min(since, until);
+  const pauses = over.filter(({ from }) => from < last).map(({ from, to }) => ({ from, to: Math.min(to, last) }));
+  if (since < until) pauses.push({ from: since, to: until });
+  return pauses;
+}
+
+/** @param {any} state @param {number} end @param {import("./reader.js").Span[]} pauses @returns {Segment[]} */
+function ofRun(state, end, pauses) {
   const queued = moment(state.queued_at);
   const started = moment(state.started_at);
   const until = runsUntil(state, end);
@@ -68,40 +88,65 @@ function ofRun(state, end) {
   const segments = [];
   if (queued < (started || until)) segments.push({ from: queued, to: started || until, kind: "waiting" });
   if (Number.isNaN(started)) return segments;
-  const paused = state.paused ? moment(state.paused.since) : until;
-  segments.push({ from: started, to: Math.max(started, paused), kind: "work" });
-  if (paused < until) segments.push({ from: paused, to: until, kind: "paused" });
-  return segments;
+  return [...segments, ...parted({ from: started, to: Math.max(started, until), kind: "work" }, pauses)];
+}
+
+/**
+ * A time of work without the pauses in it, which stand between its parts.
+ *
+ * @param {Segment} segment
+ * @param {import("./reader.js").Span[]} pauses
+ * @returns {Segment[]}
+ */
+function parted(segment, pauses) {
+  /** @type {Segment[]} */
+  const parts = [];
+  let { from } = segment;
+  for (const pause of pauses) {
+    const [begun, over] = [Math.max(pause.from, from), Math.min(pause.to, segment.to)];
+    if (over <= begun) continue;
+    if (begun > from) parts.push({ ...segment, from, to: begun });
+    parts.push({ from: begun, to: over, kind: "paused" });
+    from = over;
+  }
+  if (from < segment.to || !parts.length) parts.push({ ...segment, from });
+  return parts;
 }
 
 /**
  * @param {any} step
  * @param {any} state
  * @param {number} end
- * @param {import("./tries.js").Tries | undefined} tries
+ * @param {import("./reader.js").Span[]} pauses of the run
+ * @param {import("./reader.js").Tries | undefined} tries
  * @returns {Segment[]}
  */
-function ofStep(step, state, end, tries) {
+function ofStep(step, state, end, pauses, tries) {
   const started = moment(step.started_at);
-  const until = step.ended_at ? moment(step.ended_at) : runsUntil(state, end);
+  const until = step.ended_at ? moment(step.ended_at) : worksUntil(state, end);
   const ready = readyAt(step, state);
   /** @type {Segment[]} */
   const segments = [];
   const begun = Number.isNaN(started) ? (step.status === "pending" ? until : NaN) : started;
   if (ready < begun) segments.push({ from: ready, to: begun, kind: "waiting" });
   if (Number.isNaN(started)) return segments;
+  // Of a past moment, the attempts that came later were not yet.
+  const earlier = (tries?.earlier ?? []).slice(0, (step.attempt ?? 1) - 1);
   let free = started;
-  for (const [at, { from, to }] of (tries?.earlier ?? []).entries()) {
+  for (const [at, { from, to }] of earlier.entries()) {
     if (from > free) segments.push({ from: free, to: from, kind: "waiting" });
-    segments.push({ from, to: Math.max(from, to), kind: "try", number: at + 1 });
+    segments.push(...parted({ from, to: Math.max(from, to), kind: "try", number: at + 1 }, pauses));
     free = Math.max(free, to);
   }
-  const last = tries?.earlier.length ? tries.begun : started;
+  const last = !earlier.length ? started : step.status === "retrying" ? undefined : tries?.earlier[earlier.length]?.from ?? tries?.begun;
   if (last === undefined) segments.push({ from: free, to: Math.max(free, until), kind: "waiting" });
   else {
-    if (last > free && tries?.earlier.length) segments.push({ from: free, to: last, kind: "waiting" });
-    segments.push({ from: last, to: Math.max(last, until), kind: "work", number: step.attempt > 1 ? step.attempt : undefined });
+    if (last > free && earlier.length) segments.push({ from: free, to: last, kind: "waiting" });
+    const work = { from: last, to: Math.max(last, until), number: step.attempt > 1 ? step.attempt : undefined };
+    segments.push(...parted({ ...work, kind: "work" }, pauses));
   }
+  const rest = step.ended_at || step.status !== "paused" ? undefined : pauses.at(-1);
+  if (rest) segments.push({ from: Math.max(rest.from, started), to: Math.max(rest.to, started), kind: "paused", rests: true });
   return segments;
 }
 
@@ -142,10 +187,14 @@ function spanOf(step) {
 export function extentOf(state, now) {
   let start = Math.min(...[state.queued_at, state.started_at].map(moment).filter(Number.isFinite));
   let end = runsUntil(state, now);
+  let begun = moment(state.started_at) || 0;
   for (const id in state.steps) {
     const { from, to } = spanOf(state.steps[id]);
     if (from < start) start = from;
+    if (from > begun) begun = from;
     if (to > end) end = to;
   }
+  // By a clock that is ahead, something has begun after now: there has to be room to draw it.
+  if (begun >= end) end = begun + (begun - start) * ROOM;
   return { start: Number.isFinite(start) ? start : NaN, end: Math.max(end, start + 1) };
 }

@@ -83,14 +83,15 @@ function shape(draw, lane, segment, middle, x, width, colours) {
   if (to < -LEAST || from > width) return;
   const left = Math.max(-4, from);
   const long = Math.max(LEAST, Math.min(width + 4, to) - left);
-  const thick = lane.open === undefined ? THICK : THIN;
-  const above = middle - thick / 2;
   const { kind } = segment;
+  const thick = lane.open !== undefined || (kind === "paused" && lane.kind === "step") ? THIN : THICK;
+  const above = middle - thick / 2;
   if (kind === "waiting") {
     stripes(draw, left, middle - THIN / 2, long, THIN, colours.pending, 0.75);
     return;
   }
-  const colour = kind === "try" ? colours.failed : kind === "paused" ? colours.paused : colours[lane.step.status] ?? colours.muted;
+  const colour = kind === "try" ? colours.failed : kind === "paused" ? colours.paused
+    : colours[lane.step.status === "paused" ? "running" : lane.step.status] ?? colours.muted;
   draw.fillStyle = colour;
   if (kind === "try") {
     draw.globalAlpha = 0.3;

@@ -1,8 +1,10 @@
 /** What was when, and for how long: a lane for the run and for each step, live. */
 
 import { html, useState } from "../../../vendor/preact.js";
+import { isAhead } from "../../../core/format.js";
 import { ask, query } from "../../../core/route.js";
 import { ENDED } from "../../../parts/status.js";
+import { common } from "../../../text/common.js";
 import { text } from "../../../text/run.js";
 import { useFamily } from "../family.js";
 import { present, still } from "../past.js";
@@ -12,23 +14,24 @@ import { extentOf, lanesOf, segmentsOf } from "./lanes.js";
 import { folding, straight } from "./scale.js";
 import { useSight } from "./sight.js";
 import { Table } from "./table.js";
+import { usePast } from "./told.js";
 import { Tools } from "./tools.js";
-import { useTries } from "./tries.js";
 
 /** @param {{run: string, state: any}} props */
 export default function TimelineTab({ run, state }) {
   const [wishes, setWishes] = useState(/** @type {import("./tools.js").Wishes} */ ({ words: "", show: "all", folds: false, table: false }));
   const [folded, setFolded] = useState(/** @type {ReadonlySet<string>} */ (new Set()));
   const family = useFamily(state.steps);
-  const tries = useTries(run, state);
+  const past = usePast(run, state);
   const { start, end } = extentOf(state, present.value);
   const lanes = lanesOf(state, family, { ...wishes, folded, title: text.timeline.run });
   /** @param {import("./lanes.js").Lane} lane */
-  const segments = (lane) => segmentsOf(lane, state, end, tries?.get(lane.id));
+  const segments = (lane) => segmentsOf(lane, state, end, past.told);
   const begun = Number.isFinite(start);
   const scale = begun && wishes.folds ? folding(start, end, workedIn(lanes, segments, state)) : straight(begun ? start : 0, begun ? end : 1);
   const sight = useSight(scale.start, scale.end);
   const live = still.value === null && !ENDED.has(state.status);
+  const ahead = live && isAhead(end, present.value);
   if (!begun) return html`<p class="empty">${text.timeline.none}</p>`;
   /** @param {import("./lanes.js").Lane} lane */
   const choose = (lane) => ask({ step: lane.kind === "step" ? lane.id : null });
@@ -40,11 +43,14 @@ export default function TimelineTab({ run, state }) {
     setFolded(changed);
   };
   return html`<${Beside} state=${state}><div class="timeline card" data-flat=${family.children.size ? undefined : ""}>
-    <${Tools} wishes=${wishes} wish=${(/** @type {any} */ changed) => setWishes({ ...wishes, ...changed })} sight=${sight} live=${live} />
+    <${Tools} wishes=${wishes} wish=${(/** @type {any} */ changed) => setWishes({ ...wishes, ...changed })} sight=${sight} live=${live && !ahead} />
     ${lanes.length === 1 && (wishes.words || wishes.show !== "all") && html`<p class="muted time-note">${text.timeline.nothing}</p>`}
+    ${ahead && html`<p class="muted time-note">${text.timeline.ahead}</p>`}
+    ${past.standing !== "whole" && html`<p class="muted time-note">${text.timeline.past[past.standing]}
+      ${past.standing === "failed" && html`<button onClick=${past.again}>${common.retry}</button>`}</p>`}
     ${wishes.table
       ? html`<${Table} lanes=${lanes} segments=${segments} start=${start} onChoose=${choose} />`
-      : html`<${Chart} lanes=${lanes} segments=${segments} scale=${scale} sight=${sight} now=${live ? end : null}
+      : html`<${Chart} lanes=${lanes} segments=${segments} scale=${scale} sight=${sight} now=${live && !ahead ? end : null}
           chosen=${query.value.get("step")} onChoose=${choose} onTurn=${turn} />`}
   </div><//>`;
 }

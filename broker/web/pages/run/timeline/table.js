@@ -27,6 +27,7 @@ export function Table({ lanes, segments, start, onChoose }) {
       <span role="cell"><${Status} status=${lane.step.status} /></span>
       <span role="cell">${facts.start}</span><span role="cell">${facts.waited}</span>
       <span role="cell">${facts.took}</span><span role="cell">${facts.attempts > 1 ? facts.attempts : ""}</span>
+      <span role="cell">${facts.paused}</span>
     </div>`;
   };
   return html`<div class="time-table" role="table" aria-label=${text.timeline.label} aria-rowcount=${lanes.length + 1}>
