@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from broker import logs
-from broker.cli import exits
+from broker.cli import exits, open_files
 from broker.cli.flags import add_settings, settings_of
 from broker.cli.garbage import search_rarely
 from broker.cli.workers import WORKER_FLAG, supervise
@@ -33,6 +33,7 @@ def _run(called: argparse.Namespace) -> int:
     logs.set_up(settings.log_level, settings.log_format)
     if settings.workers > 1:
         return run_loop(lambda: _supervise(settings))
+    open_files.allow(settings.streams_max)
     return run_loop(lambda: _serve(settings, shares_port=called.shares_port))
 
 

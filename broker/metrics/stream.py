@@ -36,7 +36,7 @@ class StreamMetrics(Registered):
             found_by=("chain", "comparison", "cursor", "reconnect"),
         )
         self.gaps_mended = self._counter(
-            "gaps_mended", "Gaps read again until nothing was missing."
+            "gaps_mended", "Gaps that are no more: nothing is missing, or nobody watches."
         )
         self.stream_messages = self._of_stream("messages", "Messages stored in a stream.")
         self.stream_bytes = self._of_stream("bytes", "Bytes that a stream takes.")

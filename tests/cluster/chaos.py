@@ -4,14 +4,18 @@ import asyncio
 import random
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
+from broker.stream.topology import JOBS
 from tests.cluster.clients import Client, seq_of
 from tests.cluster.gateways import Gateways, gateways
 from tests.cluster.judge import Judge
 from tests.cluster.ledger import Ledger
 from tests.cluster.plan import Plan, Report
 from tests.cluster.producers import Pipelines
+from tests.cluster.promises import settled
+from tests.cluster.queues import ASKING, SPEAKING, WORKING, Queues
 from tests.cluster.recovery import Fault
 from tests.cluster.scenarios import Scenarios
 from tests.cluster.servers import Cluster, cluster
@@ -39,6 +43,7 @@ class Chaos:
         self.ledger.heard = self._acknowledged
         self.report = Report(plan)
         self.pipelines = Pipelines(plan.seed, servers.url("producer"), self.urls, self.ledger)
+        self.queues = Queues(servers.url("producer"), self.urls, self.pipelines.over)
         self.clients = [
             Client(number, self, self._chance(f"client {number}")) for number in range(plan.clients)
         ]
@@ -103,6 +108,11 @@ class Chaos:
                     group.create_task(self.pipelines.reporting(number))
                 for number in range(POSTING):
                     group.create_task(self.pipelines.posting(number))
+                asking = [group.create_task(self.queues.asking(n)) for n in range(ASKING)]
+                for number in range(WORKING):
+                    group.create_task(self.queues.working(number, partial(self._settled, asking)))
+                for number in range(SPEAKING):
+                    group.create_task(self.queues.speaking(number))
                 await self._begun.wait()
                 for client in self.clients:
                     group.create_task(client.run())
@@ -115,6 +125,12 @@ class Chaos:
                 self.pipelines.over.set()
                 for task in looking:
                     task.cancel()
+
+    async def _settled(self, asking: list[asyncio.Task[None]]) -> None:
+        """Wait until nobody asks for a run any more, and nobody works on one; or tell."""
+        await asyncio.wait(asking)
+        with suppress(TimeoutError):  # the judge will say what is left
+            await settled(self.servers.url("operator"), JOBS)
 
     async def _suffer(self, name: str) -> None:
         """Have one fault, and wait until everyone goes on and everything is well."""
@@ -151,10 +167,10 @@ async def chaos(
     ):
         world = Chaos(plan, servers, gates, say)
         await world.run()
-        judge = Judge(servers, world.ledger, gates.urls)
+        judge = Judge(servers, world.ledger, world.queues.promises, gates.urls)
         await judge.judge([seen for client in world.clients for seen in client.seen])
         report = world.report
-        report.faults += [*world.pipelines.faults, *judge.faults]
+        report.faults += [*world.pipelines.faults, *world.queues.faults, *judge.faults]
         report.counts["connections"] = sum(client.connections for client in world.clients)
         for client in world.clients:
             report.counts += client.endings

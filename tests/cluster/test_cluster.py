@@ -37,3 +37,5 @@ async def test_nothing_is_lost_doubled_or_wrong_whatever_dies(tmp_path: Path) ->
     assert counts["events shown"] > 1000
     assert counts["states compared"] > PLAN.clients // 2
     assert counts["posts refused without a quorum"] > 0
+    assert counts["requests that led to a run"] > 10
+    assert counts["messages of a dialect"] > 50

@@ -22,7 +22,7 @@ from broker.metrics import Metrics
 
 _SPAN: Final = re.compile(r"\$__(?:rate_interval|interval|range)\b")
 _SUFFIX: Final = re.compile(r"_(?:bucket|sum|count)$")
-_GIVEN: Final = {"job", "instance", "le"}
+_GIVEN: Final = {"namespace", "job", "instance", "le"}
 """Labels that Prometheus gives, and those of buckets."""
 
 

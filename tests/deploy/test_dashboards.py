@@ -70,11 +70,11 @@ def test_every_panel_says_what_is_good_and_in_which_unit(dashboard: dict[str, An
 @pytest.mark.parametrize("dashboard", ONES)
 def test_every_variable_is_one_of_the_dashboard(dashboard: dict[str, Any]) -> None:
     variables = {each["name"]: each for each in dashboard["templating"]["list"]}
-    assert {"datasource", "job", "instance"} == variables.keys()
+    assert {"datasource", "namespace", "job", "instance"} == variables.keys()
     text = json.dumps(dashboard)
     used = set(re.findall(r"\$\{?(\w+)", text)) - {"__all", "__rate_interval"}
     assert used <= variables.keys()
-    for name in ("job", "instance"):
+    for name in ("namespace", "job", "instance"):
         metric, label = re.fullmatch(
             r"label_values\((.+), (\w+)\)", variables[name]["query"]
         ).groups()  # type: ignore[union-attr]
@@ -97,7 +97,7 @@ async def test_every_query_asks_for_what_a_running_gateway_tells(tmp_path: Path)
     for dashboard in DASHBOARDS:
         for expr in exprs(dashboard):
             for asked in named(expr):
-                assert "job" in asked.labels, expr
+                assert {"namespace", "job"} <= asked.labels, expr
                 if asked.metric not in recorded:
                     assert "instance" in asked.labels, expr
                 if asked.metric not in {*recorded, "up"}:

@@ -127,6 +127,16 @@ async def test_a_gateway_can_neither_delete_nor_purge(tmp_path: Path) -> None:
         await api(operator, "STREAM.PURGE.PROGRESS")
 
 
+async def test_servers_tell_the_user_system_alone_how_they_are(tmp_path: Path) -> None:
+    """What `nats server list` and `nats server report` ask."""
+    async with asyncio.timeout(PATIENCE), server_with_users(tmp_path) as server:
+        async with Connection.connect(server.url("system"), name="test") as connection:
+            assert b'"server"' in await connection.request("$SYS.REQ.SERVER.PING", b"")
+        async with Connection.connect(server.url("operator"), name="test") as connection:
+            with pytest.raises(StreamUnavailable, match="nobody answers"):
+                await connection.request("$SYS.REQ.SERVER.PING", b"")
+
+
 async def test_nobody_hears_the_answers_of_another(tmp_path: Path) -> None:
     async with (
         asyncio.timeout(PATIENCE),

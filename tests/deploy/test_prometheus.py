@@ -16,6 +16,7 @@ from tests.sse import stream
 from tools.observability.board import Query
 from tools.observability.files import BOARDS
 from tools.observability.slo import FAILED, LATE
+from tools.pictures.asked import VARIABLE
 from tools.prometheus import Prometheus, prometheus
 
 WATCHERS: Final = 3
@@ -69,12 +70,8 @@ async def empty_panels(p: Prometheus) -> set[str]:
 
 async def has_values(p: Prometheus, query: Query) -> bool:
     """Whether a query, with everything chosen, has a value now."""
-    expr = query.expr.replace("$__rate_interval", "1m")
-    return bool(
-        (await p.ask("query", query=expr.replace("$job", ".*").replace("$instance", ".*")))[
-            "result"
-        ]
-    )
+    expr = VARIABLE.sub(".*", query.expr.replace("$__rate_interval", "1m"))
+    return bool((await p.ask("query", query=expr))["result"])
 
 
 @asynccontextmanager

@@ -26,8 +26,9 @@ async def test_the_server_takes_the_configuration(tmp_path: Path) -> None:
 
 
 async def test_a_gateway_works_with_it_by_tls(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """And ends without a warning for each of its connections."""
     tls = await certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", tls["ca_file"])
     async with (
@@ -40,6 +41,7 @@ async def test_a_gateway_works_with_it_by_tls(
         assert 202 == answer.status, answer.body
         async with stream(g.url, "r1") as frames:
             await frames.until("end")
+    assert [] == [record.getMessage() for record in caplog.records if record.name == "asyncio"]
 
 
 async def test_without_the_authority_there_is_no_connection(tmp_path: Path) -> None:

@@ -321,6 +321,13 @@ def test_nothing_is_wrong_with_what_is_there(production: Overlay, check: Check) 
         ),
         (
             network.check,
+            "NetworkPolicy/dns",
+            "spec/egress/0/to/1/podSelector/matchLabels/k8s-app",
+            "kube-dns",
+            "none lets names be asked of DNS: node-local-dns",
+        ),
+        (
+            network.check,
             "NetworkPolicy/gateway-to-nats",
             "spec/egress",
             [],
@@ -371,6 +378,13 @@ def test_nothing_is_wrong_with_what_is_there(production: Overlay, check: Check) 
         ),
         (
             edge.check,
+            "Certificate/nats-tls",
+            "spec/dnsNames",
+            [f"nats-{number}.nats-headless" for number in range(3)],
+            "does not name localhost",
+        ),
+        (
+            edge.check,
             GATEWAY,
             f"{CONTAINER}/env/1/value",
             "nats://gateway:$(NATS_GATEWAY_PASSWORD)@nats-0.nats-headless:4222",
@@ -382,6 +396,20 @@ def test_nothing_is_wrong_with_what_is_there(production: Overlay, check: Check) 
             "data/OAUTH2_PROXY_COOKIE_SECUR",
             "true",
             "unknown variable OAUTH2_PROXY_COOKIE_SECUR",
+        ),
+        (
+            edge.check,
+            "ConfigMap/oauth2-proxy",
+            "data/OAUTH2_PROXY_API_ROUTES",
+            "^/(v1|api|executions|workflows|runner|jobs|graphs|ws)(/|$)",
+            "programs that ask /health are sent to the login page",
+        ),
+        (
+            edge.check,
+            "ConfigMap/oauth2-proxy",
+            "data/OAUTH2_PROXY_API_ROUTES",
+            "^/",
+            "who opens /runs/x is not sent to the login page",
         ),
         (
             edge.check,

@@ -100,7 +100,7 @@ def _nginx(folder: Path, upstream: str, port: int, idle: int) -> str:
         (r"/var/cache/nginx/progress", lambda found: f"{folder}/cache"),
         (r"server gateway-1:8080 .*\n.*", lambda found: f"server {upstream};"),
         (r"listen 80 backlog=4096;.*", lambda found: f"listen 127.0.0.1:{port} backlog=4096;"),
-        (r"proxy_read_timeout 60s", lambda found: f"proxy_read_timeout {idle}s"),
+        (r"proxy_read_timeout 70s", lambda found: f"proxy_read_timeout {idle}s"),
         (r"location / ", lambda found: "location = /status { stub_status; }\n" + found[0]),
     )
     user = "user root;" if os.geteuid() == 0 else ""
@@ -117,7 +117,7 @@ def _haproxy(upstream: str, port: int, idle: int) -> str:
         (EXAMPLES / "haproxy.cfg").read_text(),
         (r"maxconn 40000", lambda found: "maxconn 4000"),
         (r"bind :80", lambda found: f"bind 127.0.0.1:{port}"),
-        (r"timeout (client|server|tunnel) 60s", lambda found: f"timeout {found[1]} {idle}s"),
+        (r"timeout (client|server|tunnel) 70s", lambda found: f"timeout {found[1]} {idle}s"),
         (r"server gateway-1 .*\n.*", lambda found: f"server one {upstream}"),
     )
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.faults import until
+from tests.gateway.bundle import EVENTS, target
 from tests.gateway.runs import completed, started, step_progress
 from tests.gateway.serving import broker
 from tests.proxy.proxies import proxy
-from tests.sse import ask, path, stream, watch
+from tests.sse import PATIENCE, Stream, Wire, ask, path, stream, watch
 
 each = pytest.mark.parametrize("name", ["nginx", "haproxy", "caddy"])
 
@@ -39,6 +40,20 @@ async def test_every_frame_comes_at_once(tmp_path: Path, name: str) -> None:
             await b.publish("r1", completed())
             await frames.rest()
             assert frames.complete
+
+
+@each
+async def test_many_runs_and_a_long_session_fit_into_one_request(tmp_path: Path, name: str) -> None:
+    """A thousand runs are named in one line; who asks who is there needs some KiB of cookies."""
+    runs = [f"import-of-a-customer-{number:08}" for number in range(1000)]
+    session = "; ".join(f"session_{part}={'x' * 3900}" for part in range(4))
+    async with broker(tmp_path) as b, proxy(name, tmp_path / name, b.url) as url:
+        await b.publish(runs[0], started())
+        async with asyncio.timeout(20), Wire.connect(url) as wire:
+            await wire.send("GET", target(*runs), {**EVENTS, "Cookie": session})
+            status, headers = await wire.head()
+            assert 200 == status
+            await Stream(wire, status, headers, PATIENCE).until("snapshot")
 
 
 @each

@@ -1,13 +1,20 @@
 """The way in: routes, certificates, and the proxy that asks who is there."""
 
+import re
+import time
 from collections.abc import Iterator
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from broker.gateway.http.waiting import LONGEST
-from broker.gateway.routes import add_admin
+from broker.gateway.keys import INDEX, SOCKETS
+from broker.gateway.routes import add_admin, add_api, add_pages
+from broker.gateway.sockets.sockets import Sockets
+from broker.metrics import Metrics
+from broker.runs.index import Index
 from tools.k8s_check.overlay import GATEWAY, Finding, Manifest, Overlay, containers_of
 from tools.k8s_check.quantities import seconds
 from tools.k8s_check.variables import environment_of, readable
@@ -55,6 +62,26 @@ def admin_paths() -> set[str]:
     app = web.Application()
     add_admin(app)
     return {route.canonical for route in app.router.resources()}
+
+
+@cache
+def _client_paths() -> tuple[frozenset[str], frozenset[str]]:
+    """What a gateway answers on its public port: to programs, and pages to people."""
+    everything, pages = web.Application(), web.Application()
+    everything[INDEX] = Index(most=1, now=time.time, metrics=Metrics())
+    everything[SOCKETS] = cast(Sockets, None)  # routes are added, and nobody asks
+    add_api(everything)
+    add_pages(pages)
+    shown = _paths(pages)
+    return _paths(everything) - shown, shown
+
+
+def _paths(app: web.Application) -> frozenset[str]:
+    return frozenset(
+        re.sub(r"\{\w+\}", "x", route.resource.canonical)
+        for route in app.router.routes()
+        if route.resource is not None and route.method != "OPTIONS"
+    )
 
 
 def check(overlay: Overlay) -> Iterator[Finding]:
@@ -146,6 +173,14 @@ def _options(overlay: Overlay, told: dict[str, str], hosts: set[str]) -> Iterato
     service = overlay.find("Service", upstream.hostname or "")
     if service is None or upstream.port not in [p["port"] for p in service["spec"]["ports"]]:
         yield "OAUTH2_PROXY_UPSTREAMS is no Service and port"
+    answered = re.compile("|".join(told.get("OAUTH2_PROXY_API_ROUTES", "$^").split(",")))
+    programs, pages = _client_paths()
+    for path in sorted(programs):
+        if not answered.search(path):
+            yield f"OAUTH2_PROXY_API_ROUTES: programs that ask {path} are sent to the login page"
+    for path in sorted(pages):
+        if answered.search(path):
+            yield f"OAUTH2_PROXY_API_ROUTES: who opens {path} is not sent to the login page"
     if seconds(told.get("OAUTH2_PROXY_UPSTREAM_TIMEOUT", "30s")) <= LONGEST:
         yield f"OAUTH2_PROXY_UPSTREAM_TIMEOUT is not above the longest poll ({LONGEST:g} s)"
 
@@ -162,9 +197,10 @@ def _nats_names(overlay: Overlay) -> Iterator[Finding]:
         if each["spec"]["secretName"] == "nats-tls"
         for name in each["spec"]["dnsNames"]
     ]
-    for url in urls:
-        if url.scheme == "tls" and url.hostname not in names:
-            yield overlay.finding("Certificate/nats-tls", f"does not name {url.hostname}")
+    called = {url.hostname for url in urls if url.scheme == "tls"}
+    for name in sorted(map(str, called | ({"localhost"} if called else set()))):
+        if name not in names:
+            yield overlay.finding("Certificate/nats-tls", f"does not name {name}")
     if overlay.has_proxy and any(url.scheme != "tls" for url in urls):
         yield overlay.finding("Deployment/progress-broker", "speaks to NATS without TLS")
 

@@ -8,6 +8,7 @@ from typing import Final
 import yaml
 
 from broker.errors import SettingsError
+from broker.gateway.http.waiting import LONGEST
 from broker.settings import Settings, load
 from tools.k8s_check.overlay import GATEWAY, Finding, Overlay, pod_of, ports_of
 from tools.k8s_check.variables import readable, unknown_names
@@ -49,6 +50,11 @@ def check(root: Path) -> Iterator[Finding]:
     for name, theirs in _composed(root).items():
         if isinstance(theirs, SettingsError):
             yield Finding(f"{_COMPOSE}: {name}", str(theirs))
+    for where, waits in proxy_times(root).items():
+        if waits <= LONGEST:
+            yield Finding(
+                where, f"{waits:g} s is not above the longest poll (`?wait=`, {LONGEST:g} s)"
+            )
 
 
 def check_overlay(overlay: Overlay, root: Path) -> Iterator[Finding]:

@@ -15,6 +15,8 @@ from tools.k8s_check.overlay import (
 
 _MONITORING: Final = {"kubernetes.io/metadata.name": "monitoring"}
 _PROXY: Final = "oauth2-proxy"
+_NAME_SERVERS: Final = {"kube-dns", "node-local-dns"}
+"""The latter where nodes have a cache of names, as on GKE: without it nothing finds NATS."""
 _UNUSED: Final = {"monitor"}
 """Ports that the kubelet alone asks, which no policy concerns."""
 
@@ -24,10 +26,9 @@ def check(overlay: Overlay) -> Iterator[Finding]:
     policies = overlay.of("NetworkPolicy")
     if not any(_denies_all(each["spec"]) for each in policies):
         yield overlay.finding("NetworkPolicy", "none denies everything both ways")
-    if not any(
-        _ports(rule, "port") >= {53} for each in policies for rule in _rules(each, "egress")
-    ):
-        yield overlay.finding("NetworkPolicy", "none lets names be asked of DNS")
+    asked = _name_servers(policies)
+    for name in sorted(_NAME_SERVERS - asked):
+        yield overlay.finding("NetworkPolicy", f"none lets names be asked of DNS: {name}")
     for workload in overlay.workloads():
         yield from _ways_in(overlay, workload)
     for gateway in overlay.pods_matching(GATEWAY):
@@ -41,6 +42,18 @@ def check(overlay: Overlay) -> Iterator[Finding]:
                 yield overlay.finding(policy, f"opens a way to the gateway past {_PROXY}")
         if not any(_reaches(overlay, rule, "nats") for rule in _out_of(overlay, gateway)):
             yield overlay.finding(gateway, "no policy lets it reach NATS")
+
+
+def _name_servers(policies: list[Manifest]) -> set[str]:
+    """The pods, by their label, that may be asked for names."""
+    peers = (
+        peer
+        for policy in policies
+        for rule in _rules(policy, "egress")
+        if 53 in _ports(rule, "port")
+        for peer in rule.get("to", [])
+    )
+    return {peer.get("podSelector", {}).get("matchLabels", {}).get("k8s-app", "") for peer in peers}
 
 
 def _ways_in(overlay: Overlay, workload: Manifest) -> Iterator[Finding]:

@@ -10,7 +10,9 @@ Kind = Literal["lines", "stacked", "stat", "heatmap"]
 WIDTH: Final = 24
 """Columns of Grafana's grid."""
 
-_SELECTOR: Final = 'job=~"$job",instance=~"$instance"'
+CHOSEN: Final = 'namespace=~"$namespace",job=~"$job"'
+"""Selects the chosen installation; one Prometheus may look after several."""
+_SELECTOR: Final = f'{CHOSEN},instance=~"$instance"'
 _METRIC: Final = re.compile(r"(?<![:\w])((?:progress_broker|process)_\w+|up\b)(?:\{([^}]*)\})?")
 
 

@@ -12,7 +12,7 @@ from grafana_foundation_sdk.models import common, dashboard
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from tools.observability.board import WIDTH, Board, Panel
+from tools.observability.board import CHOSEN, WIDTH, Board, Panel
 
 _SOURCE: Final = dashboard.DataSourceRef(type_val="prometheus", uid="${datasource}")
 _ROW_HEIGHT: Final = 1
@@ -49,8 +49,9 @@ def as_json(board: Board) -> str:
 def _variables() -> list[Builder[dashboard.VariableModel]]:
     return [
         dashboards.DatasourceVariable("datasource").label("Prometheus").type("prometheus"),
-        _of_label("job", "progress_broker_build_info"),
-        _of_label("instance", 'progress_broker_build_info{job=~"$job"}'),
+        _of_label("namespace", "progress_broker_build_info"),
+        _of_label("job", 'progress_broker_build_info{namespace=~"$namespace"}'),
+        _of_label("instance", f"progress_broker_build_info{{{CHOSEN}}}"),
     ]
 
 

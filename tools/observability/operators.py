@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tools.observability.board import Board, Panel, Query, Row, query
+from tools.observability.board import CHOSEN, Board, Panel, Query, Row, query
 from tools.observability.inside import LIST, NATS, USED
 from tools.observability.serving import CLIENTS, DELIVERY, REQUESTS
 from tools.observability.slo import FAILED, LATE
@@ -87,7 +87,7 @@ _BUDGET: Final = Row(
             "Over 14.4 for an hour somebody is called. Look at fan-out delay, loop lag and "
             "processor below.",
             tuple(
-                Query(f'{LATE}{window}{{job=~"$job"}} / 0.01', f"over {window}")
+                Query(f"{LATE}{window}{{{CHOSEN}}} / 0.01", f"over {window}")
                 for window in ("5m", "1h", "6h", "3d")
             ),
             bad_above=14.4,
@@ -99,7 +99,7 @@ _BUDGET: Final = Row(
             "Good: below 1, which burns the budget of 30 days (0.1 % of opens) in 30 days. Over "
             "14.4 for an hour somebody is called. Look at answers with 5xx and at NATS below.",
             tuple(
-                Query(f'{FAILED}{window}{{job=~"$job"}} / 0.001', f"over {window}")
+                Query(f"{FAILED}{window}{{{CHOSEN}}} / 0.001", f"over {window}")
                 for window in ("5m", "1h", "6h", "3d")
             ),
             bad_above=14.4,

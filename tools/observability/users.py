@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tools.observability.board import Board, Panel, Query, Row, quantiles, query, rate
+from tools.observability.board import CHOSEN, Board, Panel, Query, Row, quantiles, query, rate
 from tools.observability.slo import FAILED, LATE
 
 _NOW: Final = Row(
@@ -24,7 +24,7 @@ _NOW: Final = Row(
             "percentunit",
             "Share of the tries to watch that were let in, over an hour. Good: 99.9 % and more. "
             "Where it is less, pages try again by themselves; tell the operators if it stays.",
-            (Query(f'1 - max({FAILED}1h{{job=~"$job"}})', ""),),
+            (Query(f"1 - max({FAILED}1h{{{CHOSEN}}})", ""),),
             "stat",
             5,
             5,
@@ -37,7 +37,7 @@ _NOW: Final = Row(
             "Share of the changes that were on their way to your page within a quarter of a "
             "second, over an hour. Good: 99 % and more. Where it is less, what you see is right "
             "but late.",
-            (Query(f'1 - max({LATE}1h{{job=~"$job"}})', ""),),
+            (Query(f"1 - max({LATE}1h{{{CHOSEN}}})", ""),),
             "stat",
             5,
             5,

@@ -13,6 +13,8 @@ RATE_INTERVAL: Final = "20s"
 POINTS: Final = 100
 """Of each line."""
 
+VARIABLE: Final = re.compile(r"\$(namespace|job|instance)\b")
+"""What is chosen of a dashboard; `.*` is everything."""
 _PLACE: Final = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -28,7 +30,7 @@ async def answers(p: Prometheus, board: Board, start: float, end: float) -> dict
 
 async def _lines(p: Prometheus, asked: Query, start: float, end: float) -> list[Line]:
     expr = asked.expr.replace("$__rate_interval", RATE_INTERVAL)
-    expr = expr.replace("$job", ".*").replace("$instance", ".*")
+    expr = VARIABLE.sub(".*", expr)
     found = await p.over(expr, start, end, (end - start) / POINTS)
     return [
         Line(
