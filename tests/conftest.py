@@ -1,5 +1,6 @@
-"""How long Hypothesis looks, and how a failure within task groups is shown."""
+"""How long Hypothesis looks, how a failure within task groups is shown, and Ctrl-C in processes."""
 
+import signal
 from collections.abc import Generator
 from typing import Any
 
@@ -12,6 +13,11 @@ settings.register_profile(
     "ours", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("ours")
+
+# Who runs the tests with `&` in a script has Ctrl-C ignored there and in every process below, the
+# commands under test among them.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

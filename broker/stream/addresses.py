@@ -54,7 +54,12 @@ def inbox_of(url: str) -> bytes:
 
 def masked(url: str) -> str:
     """The URL without user and password."""
-    return ",".join(
-        part.split("@")[-1] if "@" not in part else "nats://***@" + part.rsplit("@", 1)[1]
-        for part in url.split(",")
-    )
+    return ",".join(map(_masked, url.split(",")))
+
+
+def _masked(server: str) -> str:
+    secret, found, address = server.rpartition("@")
+    if not found:
+        return server
+    scheme = secret.strip().partition("://")[0]
+    return f"{scheme if scheme in _SCHEMES else _SCHEMES[0]}://***@{address}"

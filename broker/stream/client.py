@@ -6,9 +6,9 @@ needs.
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
-from nats.aio.client import Client
+from nats.aio.client import PING_PROTO, Client
 from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, Error
 from nats.protocol.parser import PERMISSIONS_ERR
@@ -64,14 +64,53 @@ class RawClient(Client):
             await self._error_cb(error)
             await self._process_op_err(error)
 
+    async def _send_ping(self, future: asyncio.Future[bool] | None = None) -> None:
+        """Behind what is still to be sent, as its answer tells that all that has arrived.
+
+        nats-py sends it ahead of that: a subscription that was flushed was not there yet.
+        """
+        self._pongs.append(future or asyncio.get_running_loop().create_future())
+        await self._send_command(PING_PROTO)
+        await self._flush_pending()
+
+    async def _process_pong(self) -> None:
+        """nats-py reads no more after an answer that nobody waits for, of a flush cancelled."""
+        if self._pongs and self._pongs[0].done():
+            self._pongs[0] = asyncio.get_running_loop().create_future()
+        await super()._process_pong()
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        """nats-py would send the password in the clear where `tls://` is asked for in vain."""
+        await super()._process_info(info, initial_connection=initial_connection)
+        server = self._current_server
+        asked = initial_connection and server is not None and server.uri.scheme == "tls"
+        if asked and not info.get("tls_required"):
+            self._hang_up()
+            raise Error("nats: tls:// is asked for, and the server speaks without TLS")
+
+    async def _process_connect_init(self) -> None:
+        await super()._process_connect_init()
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is not None and writer.get_extra_info("ssl_object") is not None:
+            # asyncio is not told that the stream was upgraded, and warns of it at each end.
+            writer.transport.get_protocol()._over_ssl = True
+
     def pause(self, seconds: float) -> None:
         """Wait so long before a server is tried again."""
         self.options["reconnect_time_wait"] = seconds
 
-    async def unlisten(self, sid: int) -> None:
-        self.handlers.pop(sid, None)
-        if self._subs.pop(sid, None) is not None and self.is_connected:
-            await self._send_unsubscribe(sid)
+    async def unlisten(self, sid: int, *, hear_out: bool = False) -> None:
+        """Unsubscribe; with `hear_out` the handler gets what is on its way, for a short while."""
+        if not hear_out:
+            self.handlers.pop(sid, None)
+        try:
+            if self._subs.pop(sid, None) is not None and self.is_connected:
+                await self._send_unsubscribe(sid)
+                if hear_out:
+                    async with asyncio.timeout(CLOSING):
+                        await self.flush()
+        finally:
+            self.handlers.pop(sid, None)
 
     async def close(self) -> None:
         """Close; what was not sent while the connection was lost cannot be any more."""

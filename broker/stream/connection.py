@@ -49,10 +49,13 @@ class Subscription:
         self._client = client
         self._sid = sid
 
-    async def close(self) -> None:
-        """Unsubscribe; harmless when the connection is gone."""
+    async def close(self, *, hear_out: bool = False) -> None:
+        """Unsubscribe; harmless when the connection is gone.
+
+        With `hear_out` the handler gets what the server has sent until then.
+        """
         with suppress(Error, OSError):
-            await self._client.unlisten(self._sid)
+            await self._client.unlisten(self._sid, hear_out=hear_out)
 
 
 class Connection:

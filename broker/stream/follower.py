@@ -102,7 +102,7 @@ class Follower:
         self._runs.spawn(self._mend_until_done(upto))
 
     async def _mend_until_done(self, upto: int) -> None:
-        """Read the missing records, however long NATS is away."""
+        """Read the missing records, however long NATS is away, or until nobody wants them."""
         attempt = 0
         while not self._closed:
             try:
@@ -112,9 +112,8 @@ class Follower:
                 await asyncio.sleep(_BACK_OFF[min(attempt, len(_BACK_OFF) - 1)])
                 attempt += 1
             else:
-                if not self._closed:
-                    self._runs.metrics.gaps_mended.inc()
-                return
+                break
+        self._runs.metrics.gaps_mended.inc()
 
     async def _read_until_closed_up(self, upto: int = 0) -> None:
         """Read stored records until they join the live ones held back, and reach `upto`.

@@ -138,7 +138,8 @@ class ForeignMessages:
     async def close(self) -> None:
         """Take no more: what is held, and the turn, is for others, now."""
         if self._subscription is not None:
-            await self._subscription.close()
+            # What was given back before may be sent to the open request of this gateway again.
+            await self._subscription.close(hear_out=True)
             self._subscription = None
         with suppress(StreamUnavailable):
             await self.give_back(self._held.values())

@@ -31,6 +31,15 @@ class LiveLines:
         """What stored lines are read over."""
         return self._runs.reads
 
+    @property
+    def away(self) -> float:
+        """Seconds since NATS was lost; 0 while it is there."""
+        return self._runs.away
+
+    async def unknown(self, key: RunKey) -> bool:
+        """Whether a run has logged nothing. Raises StreamUnavailable."""
+        return await self._runs.unknown(key)
+
     async def first_seq(self) -> int:
         """The oldest sequence that LOGS still holds."""
         return await self._runs.first_seq()

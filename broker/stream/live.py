@@ -153,6 +153,19 @@ class LiveRuns:
             log.warning("the checkpoint of run %s cannot be read: %s", key.run, error, extra=more)
             return None
 
+    @property
+    def away(self) -> float:
+        """Seconds since NATS was lost; 0 while it is there."""
+        return max(self.live.away, self.reads.away)
+
+    async def unknown(self, key: RunKey) -> bool:
+        """Whether nothing is stored of a run, by the word of who stores it.
+
+        Raises StreamUnavailable, also while there is no leader.
+        """
+        subject = _SUBJECT[self.stream](key)
+        return not await last_sequence(self.reads, subject, stream=self.stream)
+
     async def count(self, key: RunKey) -> int:
         """How many records of a run the stream still holds. Raises StreamUnavailable."""
         return await count_of(self.reads, _SUBJECT[self.stream](key), stream=self.stream)

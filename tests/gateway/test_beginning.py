@@ -5,6 +5,7 @@ import signal
 import socket
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from broker.errors import TopologyMismatch
@@ -68,6 +69,22 @@ async def test_a_connection_of_before_is_answered_after(tmp_path: Path) -> None:
         await until(lambda: answers(here.url, "/readyz", 200))
         await idle.send("GET", "/readyz")
         assert 200 == (await idle.answer()).status
+
+
+async def test_who_asked_before_is_served_after(tmp_path: Path) -> None:
+    """Although clients and proxies keep their connections."""
+    [port] = free_ports(1)
+    async with (
+        gateway(f"nats://127.0.0.1:{port}") as here,
+        aiohttp.ClientSession() as session,
+    ):
+        for target in ("/healthz", "/readyz", "/", path("r1")):
+            async with session.get(f"{here.url}{target}"):
+                pass
+        async with nats(tmp_path, port):
+            await until(lambda: answers(here.url, "/readyz", 200))
+            async with session.get(f"{here.url}{path('r1')}") as answer:
+                assert 404 == answer.status
 
 
 async def test_what_waiting_does_not_mend_ends_it(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ EACH = 100
 """Clients of each of the four kinds: both views, both transports."""
 RUNS = [f"r{number}" for number in range(8)]
 DRAIN = 7.0
+LEFT = 15.0
+"""Seconds more to close what is left and exit, as k8s/base/deployment.yaml has it."""
 PAUSE = 0.25
 """Seconds between two events of a run."""
 GOES_AWAY = 1001
@@ -106,8 +108,8 @@ async def refuses(url: str) -> None:
     assert int(refused.headers["retry-after"]) >= 1
 
 
-async def drained(process: Process, url: str) -> tuple[float, float]:
-    """Tell it to stop, and wait for its end; gives when it was told, and how long it took."""
+async def drained(process: Process, url: str) -> float:
+    """Tell it to stop, and wait for its end; gives when it was told."""
     loop = asyncio.get_running_loop()
     async with Wire.connect(url) as ready, Wire.connect(url) as held:
         cursor = (await ask(url, path("idle"))).json()["cursor"]
@@ -120,8 +122,8 @@ async def drained(process: Process, url: str) -> tuple[float, float]:
         await refuses(url)
         assert 200 == (await held.answer()).status
         assert loop.time() - told_at < 2
-    assert 0 == await process.ended(DRAIN + 5)
-    return told_at, loop.time() - told_at
+    assert 0 == await process.ended(DRAIN + LEFT)
+    return told_at
 
 
 def spread(moments: Sequence[float]) -> Counter[int]:
@@ -152,9 +154,8 @@ async def test_four_hundred_watchers_go_on_elsewhere(tmp_path: Path) -> None:
                 group.create_task(watcher.watch(here, elsewhere))
             for watcher in watchers:
                 await watcher.shown.wait()
-            told_at, took = await drained(one, here)
+            told_at = await drained(one, here)
             stop.set()
-        assert took < DRAIN + 2
         moments = [watcher.left_at - told_at for watcher in watchers]
         assert max(spread(moments).values()) <= len(watchers) / 4
         assert max(moments) < DRAIN + 1

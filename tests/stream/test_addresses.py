@@ -54,6 +54,8 @@ def test_what_is_one_is_let_through(url: str) -> None:
 def test_a_url_is_shown_without_its_secrets() -> None:
     assert "nats://***@a:1,nats://b:2" == masked("nats://u:p@a:1,nats://b:2")
     assert "nats://***@a:1" == masked("nats://u:p@ss@a:1")
+    assert "nats://***@a:1" == masked("u:p@a:1")
+    assert "tls://***@a:1,tls://***@b:2" == masked("tls://u:p@a:1,tls://u:p@b:2")
 
 
 def test_answers_come_below_the_name_of_the_user() -> None:

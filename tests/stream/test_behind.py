@@ -89,6 +89,18 @@ async def test_reading_goes_on_until_what_is_known_to_be_stored_has_come(tmp_pat
         await follower.close()
 
 
+async def test_a_gap_that_nobody_watches_any_more_is_none(tmp_path: Path) -> None:
+    """Else what was left open would wake somebody for ever."""
+    async with asyncio.timeout(10), nats(tmp_path) as server, following(server.url) as runs:
+        behind = Behind(runs, [4])
+        follower = Follower("progress.default.r1", behind, Log().deliver, last=0)
+        await follower.open()
+        follower.behind(9, "comparison")
+        await follower.close()
+        await behind.tasks.pop()
+        assert 1 == runs.metrics.gaps_mended._value.get()
+
+
 async def test_a_run_that_only_the_leader_knows_is_not_unknown(tmp_path: Path) -> None:
     """Whoever else is asked has nothing of it yet: who asks is to come again."""
     async with asyncio.timeout(20), nats(tmp_path) as server, following(server.url) as runs:

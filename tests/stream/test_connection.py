@@ -1,10 +1,11 @@
 """Messages as plain calls, errors as ours: and what `RawClient` needs of nats-py, pinned.
 
-It overrides `_process_msg`, `_process_err` and `_attempt_reconnect`, and uses `_sid`, `_subs`,
-`_pending`, `_pending_data_size`, `_pings_outstanding`, `_transport` (and its `_io_writer`),
-`_server_info`, `_error_cb`, `_process_op_err`, `_send_subscribe`, `_send_unsubscribe`,
-`_send_command`, `_flush_pending` and the option `reconnect_time_wait`. When nats-py changes one of
-them, one of these tests fails.
+It overrides `_process_msg`, `_process_err`, `_process_info`, `_process_connect_init`, `_send_ping`,
+`_process_pong` and `_attempt_reconnect`, and uses `_sid`, `_subs`, `_pending`,
+`_pending_data_size`, `_pings_outstanding`, `_pongs`, `_transport` (and its `_io_writer`),
+`_server_info`, `_current_server`, `_error_cb`, `_process_op_err`, `_send_subscribe`,
+`_send_unsubscribe`, `_send_command`, `_flush_pending` and the option `reconnect_time_wait`.
+When nats-py changes one of them, one of these tests fails.
 """
 
 import asyncio
@@ -178,6 +179,26 @@ async def test_a_user_who_is_not_known_is_told_at_once(tmp_path: Path) -> None:
                 pass
 
 
+async def test_no_password_is_sent_in_the_clear_where_tls_is_asked_for(tmp_path: Path) -> None:
+    """Neither to a server whose TLS was forgotten, nor to one that somebody put in its place."""
+    told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def failed(why: str) -> None:
+        if not told.done():
+            told.set_result(why)
+
+    async def use(url: str) -> None:
+        async with Connection.connect(url, name="test", forever=True, on_failure=failed):
+            failed("it is connected")
+
+    async with configured(tmp_path, "") as server, asyncio.timeout(PATIENCE):
+        using = asyncio.create_task(use(server.url("ann:secret").replace("nats://", "tls://")))
+        assert (await told).endswith("tls:// is asked for, and the server speaks without TLS")
+        using.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await using
+
+
 async def test_a_request_that_the_user_may_not_send_is_refused_at_once(tmp_path: Path) -> None:
     """Not when it was waited for long enough."""
     users = """authorization {{ users: [
@@ -228,6 +249,36 @@ def frozen(folder: Path) -> Iterator[None]:
 
 FLOOD = b"PUB a 1000000\r\n%b\r\n" % bytes(1_000_000) * 32
 """More than a socket takes while nobody reads."""
+
+
+async def test_what_was_flushed_has_arrived(tmp_path: Path) -> None:
+    """A subscription behind much else, too: the server has it when the flush returns."""
+    async with (
+        asyncio.timeout(PATIENCE),
+        embedded_server(tmp_path, 0) as url,
+        Connection.connect(url, name="test") as connection,
+        Connection.connect(url, name="other") as other,
+    ):
+        connection._client._pending.append(FLOOD)
+        await connection.subscribe("q", Heard().handler)
+        await connection.flush()
+        with pytest.raises(StreamUnavailable, match="no answer"):  # somebody hears it
+            await other.request("q", b"", patience=0.1)
+
+
+async def test_a_flush_that_is_cancelled_leaves_the_connection_as_it_was(tmp_path: Path) -> None:
+    """Its answer comes when nobody waits for it."""
+    async with asyncio.timeout(PATIENCE), embedded_server(tmp_path, 0) as url:
+        changes: list[bool] = []
+        async with Connection.connect(url, name="test", on_change=changes.append) as connection:
+            flushing = asyncio.create_task(connection.flush())
+            await asyncio.sleep(0)  # it is under way
+            flushing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await flushing
+            await connection.flush()
+            assert await connection.request("$JS.API.INFO", b"")
+            assert [True] == changes
 
 
 async def test_a_frozen_server_is_left_with_what_it_has_not_read(

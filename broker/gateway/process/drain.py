@@ -2,7 +2,10 @@
 
 import asyncio
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Final, Protocol
+
+from aiohttp import web
 
 from broker.errors import Draining
 from broker.gateway.http.limits import Streams
@@ -34,6 +37,15 @@ class Drain:
         """Raise Draining once the gateway is stopping."""
         if self.began:
             raise Draining
+
+    async def dismiss(self, request: web.Request, response: web.StreamResponse) -> None:
+        """End a connection with its answer once the gateway is stopping.
+
+        A proxy that keeps connections would send the next request here again.
+        """
+        if self.began and response.status != HTTPStatus.SWITCHING_PROTOCOLS:
+            response.force_close()
+            response.headers["Connection"] = "close"
 
     async def run(self, seconds: float) -> None:
         """Take no new streams from now on, and end the open ones over `seconds`.

@@ -16,6 +16,9 @@ from broker.errors import CannotListen
 
 LINE_MAX: Final = 256 * 1024
 """Bytes of a request line: `/v1/stream` names up to 1,000 runs in it."""
+HEADER_MAX: Final = 32 * 1024
+"""Bytes of one header: a proxy that asks who is there passes its session on, tokens and all, in
+cookies of 4 KiB each. 8 KiB, aiohttp's own bound, turns away people who are in many groups."""
 KEEPALIVE: Final = 75.0
 """Seconds an idle connection stays open; aiohttp's deadline for request headers too."""
 _BACKLOG: Final = 4096
@@ -55,14 +58,18 @@ class Door:
         """Have an application answer who connects from now on, as long as the block.
 
         Who is connected already is still answered by the one before, which must have been shown
-        `for_now`. When the block of another ends, nobody listens any more.
+        `for_now`: then each connection is for one answer, or a client that keeps its connection
+        would never meet the next. When the block of another ends, nobody listens any more.
         """
+        if for_now:
+            app.on_response_prepare.append(_last_answer)
         runner = web.AppRunner(
             app,
             access_log=None,
             keepalive_timeout=KEEPALIVE,
             shutdown_timeout=1.0,
             max_line_size=LINE_MAX,
+            max_field_size=HEADER_MAX,
         )
         await runner.setup()
         try:
@@ -76,6 +83,10 @@ class Door:
             yield
         finally:
             await runner.cleanup()
+
+
+async def _last_answer(request: web.Request, response: web.StreamResponse) -> None:
+    response.force_close()
 
 
 async def _resolved(host: str, port: int) -> list[tuple[int, Any]]:
