@@ -129,7 +129,10 @@ class UnsupportedType(BrokerError):
         self.media_type = media_type
 
     def __str__(self) -> str:
-        return f"the body is {self.media_type[:64]}: send JSON, with Content-Type: application/json"
+        return (
+            f"the body is {self.media_type[:64]}: send JSON, with Content-Type: application/json "
+            "(curl says so with -H 'Content-Type: application/json')"
+        )
 
 
 class ForeignOrigin(BrokerError):

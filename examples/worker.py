@@ -1,7 +1,7 @@
 """A worker: checksums a folder whenever somebody asks for it.
 
     python examples/worker.py --nats nats://127.0.0.1:4222
-    curl -d '{"inputs": {"folder": "/usr/share/doc"}}' \\
+    curl -H 'Content-Type: application/json' -d '{"inputs": {"folder": "/usr/share/doc"}}' \\
         http://127.0.0.1:8080/v1/pipelines/checksum-folder/runs
 
 Its runs can be cancelled, paused and resumed. When the worker is killed, another one goes on with

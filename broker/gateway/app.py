@@ -103,6 +103,7 @@ async def running(
         app[keys.METRICS], app[keys.READY] = metrics, readiness.why_not
         app[keys.PAGES] = Pages(packaged(), framers=origins(settings))
         app.on_response_prepare.append(cors.headers_for(origins(settings)))
+        app.on_response_prepare.append(drain.dismiss)
         if admin is None:
             routes.add_admin(app)
         return app
@@ -201,7 +202,10 @@ async def _furnish(
     parts.listed.lists.estimate = estimates.row
     app[keys.RECENT] = RecentRuns(parts.listed.runs, parts.timing.now)
     app[keys.ATTEMPTS] = Attempts(
-        parts.runs, bounds=Bounds(steps=settings.max_steps), metrics=metrics
+        parts.runs,
+        bounds=Bounds(steps=settings.max_steps),
+        now=parts.timing.now,
+        metrics=metrics,
     )
     app[keys.WAITS] = waits = await stack.enter_async_context(
         Waits.running(metrics.connections.labels("poll"))

@@ -38,6 +38,11 @@ class Fan:
         if self._members.pop(client, None) is not None:
             self._writes = None
 
+    @property
+    def idle(self) -> bool:
+        """Whether nobody keeps up, so that there is nobody to write to."""
+        return True not in self._members.values()
+
     def keeps_up(self, client: Subscriber) -> bool:
         """Whether the client gets what the others get."""
         return self._members.get(client, False)

@@ -22,6 +22,13 @@ class Source(Protocol):
     def epoch(self) -> str:
         """The token of the stream's creation."""
 
+    @property
+    def away(self) -> float:
+        """Seconds since the stream was lost; 0 while it is there."""
+
+    async def unknown(self, key: RunKey) -> bool:
+        """Whether it is sure that nothing is stored of a run. Raises StreamUnavailable."""
+
     async def first_seq(self) -> int:
         """The oldest sequence that the stream still holds."""
 

@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final, Self
 
 import msgspec
@@ -34,6 +34,9 @@ class RegistryLimits(msgspec.Struct, frozen=True, kw_only=True):
     hubs_max: int = 20_000
     unknown_ttl: float = 1.0
     unknown_max: int = 10_000
+    away_most: float = 2.0
+    """For so long after the stream was lost whoever wants a run waits for it: it may be back soon.
+    Then only those runs are there that are open."""
     heartbeat: float = 15.0
     idle_timeout: float = 300.0
     stall_timeout: float = 30.0
@@ -61,6 +64,8 @@ class Registry:
         self._hubs: dict[RunKey, tuple[RunHub, Feed]] = {}
         self._opening: dict[RunKey, asyncio.Future[RunHub]] = {}
         self._unknown: OrderedDict[RunKey, float] = OrderedDict()
+        self._begun: set[RunKey] = set()
+        """Of the runs that are being opened those of which something was stored meanwhile."""
         self._catch_ups = asyncio.Semaphore(limits.catch_ups)
         self._cold_opens = asyncio.Semaphore(limits.cold_opens)
         self._group: asyncio.TaskGroup | None = None
@@ -109,6 +114,7 @@ class Registry:
         opening = self._opening.get(key)
         if opening is None:
             self._refuse_unknown(key)
+            self._refuse_while_away()
             if len(self._opening) >= self._limits.cold_waiting:
                 self._metrics.limited.labels("cold_waiting").inc()
                 raise Overloaded("cold_waiting", self._limits.cold_waiting)
@@ -140,7 +146,7 @@ class Registry:
         began = self._timing.now()
         try:
             async with self._cold_opens:
-                hub = await self._opened(key)
+                hub = await self._found(key)
         except Exception as error:
             known = isinstance(error, NotFound | StreamUnavailable)
             self._metrics.hub_opens.labels(type(error).__name__ if known else "error").inc()
@@ -153,15 +159,32 @@ class Registry:
                 opened.set_result(hub)
         finally:
             del self._opening[key]
+            self._begun.discard(key)
             opened.cancel()
+
+    async def _found(self, key: RunKey) -> RunHub:
+        """The hub of a run, unless nothing is stored of it, and nothing was meanwhile either."""
+        while True:
+            self._begun.discard(key)
+            try:
+                return await self._opened(key)
+            except NotFound:
+                if key not in self._begun:
+                    self._remember_unknown(key)
+                    raise
 
     async def _opened(self, key: RunKey) -> RunHub:
         """A hub from the run's checkpoint and what came after it."""
         epoch = self.source.epoch
+        checkpoint = await self.source.checkpoint(key)
+        if checkpoint is None and not self._limits.empty:
+            with suppress(StreamUnavailable):  # who has a copy may have it all the same
+                if await self.source.unknown(key):
+                    raise NotFound(key.run)
         hub = RunHub(
             key,
             epoch,
-            onto=await self.source.checkpoint(key),
+            onto=checkpoint,
             limits=self._limits.hub,
             timing=self._timing,
             metrics=self._metrics,
@@ -173,7 +196,6 @@ class Registry:
             raise StreamUnavailable("open a run", "the stream was made anew meanwhile")
         if not hub.seq and not self._limits.empty:
             await feed.close()
-            self._remember_unknown(key)
             raise NotFound(key.run)
         self._hubs[key] = (hub, feed)
         self._metrics.hubs.set(len(self._hubs))
@@ -194,6 +216,21 @@ class Registry:
     def known(self, key: RunKey) -> None:
         """Something was stored for the run just now."""
         self._unknown.pop(key, None)
+        if key in self._opening:
+            self._begun.add(key)
+
+    def _refuse_while_away(self) -> None:
+        """Spare whoever wants a run a wait that others have waited in vain."""
+        away = self.source.away
+        if away > self._limits.away_most:
+            raise StreamUnavailable("open a run", f"NATS has been away for {away:.0f} s")
+
+    def _open_no_more(self) -> None:
+        """Let nobody wait longer for a run that is being opened while the stream is away."""
+        for opening in self._opening.values():
+            if not opening.done():
+                away = f"NATS has been away for {self.source.away:.0f} s"
+                opening.set_exception(StreamUnavailable("open a run", away))
 
     def _make_room(self) -> None:
         if len(self._hubs) + len(self._opening) < self._limits.hubs_max:
@@ -287,6 +324,8 @@ class Registry:
         """One look at everything: heartbeats, stalled, old and idle clients, unwatched hubs."""
         now = self._timing.now()
         limits = self._limits
+        if self.source.away > limits.away_most:
+            self._open_no_more()
         held = clients = 0
         for hub, _ in list(self._hubs.values()):
             idle = now - hub.changed_at > limits.idle_timeout

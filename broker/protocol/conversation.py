@@ -1,5 +1,6 @@
 """What is said over a WebSocket: a client's messages read, the server's written. No I/O."""
 
+import difflib
 from collections.abc import Callable
 from typing import Annotated, Any, Final
 
@@ -45,7 +46,9 @@ class SubscribeList(msgspec.Struct, frozen=True):
     id: Id | None = None
 
 
-class Unsubscribe(msgspec.Struct, tag_field="op", tag="unsubscribe", frozen=True):
+class Unsubscribe(
+    msgspec.Struct, tag_field="op", tag="unsubscribe", frozen=True, forbid_unknown_fields=True
+):
     """End the subscriptions of an id, a run, or a list; all that is given must fit."""
 
     run: str | None = None
@@ -53,7 +56,9 @@ class Unsubscribe(msgspec.Struct, tag_field="op", tag="unsubscribe", frozen=True
     list: str | None = None
 
 
-class GiveCommand(msgspec.Struct, tag_field="op", tag="command", frozen=True):
+class GiveCommand(
+    msgspec.Struct, tag_field="op", tag="command", frozen=True, forbid_unknown_fields=True
+):
     """Ask something of a run; the same `idempotency_key` asks nothing twice."""
 
     run: str
@@ -65,13 +70,13 @@ class GiveCommand(msgspec.Struct, tag_field="op", tag="command", frozen=True):
     id: Id | None = None
 
 
-class Ping(msgspec.Struct, tag_field="op", tag="ping", frozen=True):
+class Ping(msgspec.Struct, tag_field="op", tag="ping", frozen=True, forbid_unknown_fields=True):
     """Ask for a pong: nothing of what was ended before the ping comes after it."""
 
     id: Id | None = None
 
 
-class _Subscribe(msgspec.Struct, tag_field="op", tag="subscribe"):
+class _Subscribe(msgspec.Struct, tag_field="op", tag="subscribe", forbid_unknown_fields=True):
     """Either of the two, as it comes."""
 
     run: str | None = None
@@ -107,6 +112,13 @@ class _Addressed(msgspec.Struct):
 
 
 _Said = _Subscribe | Unsubscribe | GiveCommand | Ping
+_UNKNOWN: Final = "Object contains unknown field `"
+_LONGEST_REASON: Final = 128
+_MEMBERS: Final = sorted(
+    {"op"}.union(
+        *(kind.__struct_fields__ for kind in (_Subscribe, Unsubscribe, GiveCommand, Ping)),
+    )
+)
 _read: Final[Callable[[bytes], _Said]] = msgspec.json.Decoder(_Said).decode
 _read_address: Final = msgspec.json.Decoder(_Addressed).decode
 
@@ -156,6 +168,8 @@ def _bad(text: bytes, reason: str) -> BadMessage:
         reason += f"; the ops are {', '.join(OPS)}"
     elif "enum value" in reason and "`$.command`" in reason:
         reason += f"; the commands are {', '.join(COMMANDS)}"
+    elif reason.startswith(_UNKNOWN):
+        reason = f"{reason[:_LONGEST_REASON]}{_meant(reason)}"
     try:
         known = _read_address(text)
         if not isinstance(known.id, str):
@@ -163,6 +177,13 @@ def _bad(text: bytes, reason: str) -> BadMessage:
     except (*_BROKEN, _TooLong):
         return BadMessage(reason)
     return BadMessage(reason, known.run, known.id)
+
+
+def _meant(reason: str) -> str:
+    """The member that was meant, of any message that there is."""
+    name = reason.removeprefix(_UNKNOWN).partition("`")[0]
+    near = difflib.get_close_matches(name[:LONGEST_ID], _MEMBERS, n=1)
+    return f"; did you mean `{near[0]}`?" if near else ""
 
 
 def tell(kind: str, data: Any, *, run: str | None = None, id: Id | None = None) -> bytes:

@@ -81,6 +81,26 @@ async def test_streams_end_one_after_another(tmp_path: Path) -> None:
         assert most_at_once(back, 0.1) < STREAMS / 6
 
 
+async def test_a_kept_connection_ends_with_the_refusal(tmp_path: Path) -> None:
+    """A proxy keeps some: who tries again over the same one would be refused again."""
+    async with nats(tmp_path) as server, gateway(server.url) as here:
+        await server.publish("r1", started())
+        async with (
+            stream(here.url, "r1"),
+            Wire.connect(here.url) as kept,
+            asyncio.TaskGroup() as group,
+        ):
+            await kept.send("GET", path("r1"))
+            assert 200 == (await kept.answer()).status
+            draining = group.create_task(here.drain.run(3600))
+            await asyncio.sleep(0)
+            await kept.send("GET", path("r1", "/events"), EVENTS)
+            refusal = await kept.answer()
+            assert (503, "close") == (refusal.status, refusal.headers["connection"])
+            assert b"" == await kept.reader.read()
+            draining.cancel()
+
+
 @pytest.mark.parametrize(("view", "first"), [("state", "snapshot"), ("events", "run.started")])
 async def test_a_drained_client_goes_on_elsewhere(tmp_path: Path, view: str, first: str) -> None:
     """What happens while it changes over is not lost."""

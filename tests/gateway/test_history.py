@@ -150,7 +150,7 @@ async def test_a_view_that_is_none_is_refused_by_name(tmp_path: Path) -> None:
         ("/events", "application/x-ndjson"),
         ("/events?view=state", "application/x-ndjson"),
         ("/logs", "application/x-ndjson"),
-        ("/logs?download", "text/plain"),
+        ("/logs?tail=1", "text/plain"),
     ],
 )
 async def test_who_asks_for_the_head_gets_no_body(tmp_path: Path, target: str, accept: str) -> None:
@@ -163,3 +163,24 @@ async def test_who_asks_for_the_head_gets_no_body(tmp_path: Path, target: str, a
         head = await wire.answer("HEAD")
         assert (200, True) == (head.status, head.headers["content-type"].startswith(accept))
         assert 200 == (await wire.answer()).status
+
+
+@pytest.mark.parametrize(
+    ("target", "accept"),
+    [
+        ("/events", "application/x-ndjson"),
+        ("/events?view=state", "application/x-ndjson"),
+        ("/logs", "text/plain"),
+    ],
+)
+async def test_a_client_of_http_1_0_sees_the_end(tmp_path: Path, target: str, accept: str) -> None:
+    """It knows no chunks: the connection ends with the answer, although it wanted to keep it."""
+    async with broker(tmp_path) as b, Wire.connect(b.url) as wire:
+        await b.publish("r1", *long_run(3))
+        await b.post(path("r1", "/events"), {"type": "log.appended", "lines": [{"text": "x"}]})
+        headers = {"Accept": accept, "Connection": "keep-alive"}
+        await wire.send("GET", path("r1", target), headers, version="1.0")
+        answer = await wire.answer()
+        assert (200, True) == (answer.status, wire.complete)
+        assert "keep-alive" != answer.headers.get("connection")
+        assert b"\n" == answer.body[-1:]

@@ -38,6 +38,16 @@ async def test_one_event_an_array_or_a_line_each(tmp_path: Path) -> None:
         assert ("completed", 5) == (snapshot["status"], snapshot["events"])
 
 
+async def test_a_line_each_goes_by_several_names(tmp_path: Path) -> None:
+    """None is registered, and senders use them all."""
+    async with broker(tmp_path) as b:
+        lines = b'{"type":"run.started"}\n{"type":"run.heartbeat"}\n'
+        for name in ("x-ndjson", "ndjson", "jsonl", "x-jsonlines"):
+            said = {"Content-Type": f"application/{name}; charset=utf-8"}
+            answer = await b.post(path("r1", "/events"), lines, headers=said)
+            assert (202, 2) == (answer.status, answer.json()["accepted"])
+
+
 async def test_the_run_stands_in_the_path_or_in_the_event(tmp_path: Path) -> None:
     async with broker(tmp_path) as b:
         events = [started() | {"run": "a"}, started() | {"run": "b"}, completed() | {"run": "a"}]

@@ -57,6 +57,14 @@ async def test_every_page_is_the_same_document(tmp_path: Path, folder: Path) -> 
             assert (304, b"") == (again.status, again.body)
 
 
+async def test_the_session_of_a_proxy_may_be_long(tmp_path: Path) -> None:
+    """One that asks who is there passes its cookies on: tokens of people who are in many groups."""
+    session = "; ".join(f"__Host-progress_{part}={'x' * 3900}" for part in range(6))
+    async with broker(tmp_path) as b:
+        assert 200 == (await b.get("/", headers={"Cookie": session})).status
+        assert 400 == (await b.get("/", headers={"Cookie": 2 * session})).status
+
+
 async def test_a_shared_run_may_be_framed_by_allowed_origins_alone(
     tmp_path: Path, folder: Path
 ) -> None:

@@ -151,6 +151,42 @@ async def test_what_is_no_event_does_not_stand_for_one_that_has_expired(tmp_path
         assert not wire.complete
 
 
+async def test_nor_does_it_for_a_moment(tmp_path: Path) -> None:
+    """The state there would lack what the first events said, and say nothing of that."""
+    async with broker(tmp_path) as b:
+        seqs = await b.publish("r1", *short_run(), b"rubbish", *short_run()[1:3])
+        state = await b.snapshot("r1")
+        epoch = state["cursor"].split("-")[0]
+        assert 200 == (await at(b, f"{epoch}-{seqs[4]}")).status
+        await api(b.nats.connection, f"STREAM.PURGE.{PROGRESS}", {"seq": seqs[1]})
+        for seq in (seqs[1], seqs[3], seqs[-2]):
+            assert is_problem(await at(b, f"{epoch}-{seq}"), 404, "story-not-kept")
+        assert state == (await at(b, state["cursor"])).json()
+
+
+@pytest.mark.parametrize("module", ["endpoints.states", "runs.attempts"])
+async def test_nor_does_an_event_that_comes_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    """What a run has had is counted up to where it stood when it was asked for."""
+    async with broker(tmp_path) as b, Wire.connect(b.url) as wire:
+        seqs = await b.publish("r1", *short_run(), b"rubbish")
+        cursor = (await b.snapshot("r1"))["cursor"]
+        await api(b.nats.connection, f"STREAM.PURGE.{PROGRESS}", {"seq": seqs[1]})
+
+        async def meanwhile(*counted: object) -> None:
+            await b.publish("r1", {"type": "run.heartbeat"})
+
+        monkeypatch.setattr(f"broker.gateway.{module}.require_whole", meanwhile)
+        if module == "runs.attempts":
+            answer = await at(b, f"{cursor.split('-')[0]}-{seqs[3]}")
+            assert is_problem(answer, 404, "story-not-kept")
+        else:
+            await wire.send("GET", path("r1", "/events?view=state"), NDJSON)
+            assert 200 == (await wire.answer()).status
+            assert not wire.complete
+
+
 async def test_while_nats_is_away_what_is_kept_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

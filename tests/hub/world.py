@@ -36,6 +36,12 @@ class Stream:
         self.log: list[Record] = []
         self.kept: RunState | None = None
         """The checkpoint that is stored."""
+        self.away = 0.0
+        """Seconds since it was lost."""
+        self.followed = 0
+        """How often somebody began to follow the run."""
+        self.hesitates = False
+        """Whether the word that a run is unknown needs leave."""
         self.flows = True
         """Whether reads need no leave."""
         self.waiting: list[asyncio.Future[None]] = []
@@ -68,6 +74,12 @@ class Stream:
     async def first_seq(self) -> int:
         return 1
 
+    async def unknown(self, key: RunKey) -> bool:
+        unknown = not self.log
+        if self.hesitates:
+            await self._leave()
+        return unknown
+
     async def checkpoint(self, key: RunKey) -> RunState | None:
         return None if self.kept is None else deepcopy(self.kept)
 
@@ -79,6 +91,7 @@ class Stream:
     async def follow(
         self, key: RunKey, deliver: Callable[[Sequence[Record]], None], after: int = 0
     ) -> "Feed":
+        self.followed += 1
         feed = Feed(self, deliver, after)
         self._feeds.append(feed)
         feed.go_on(1_000)
@@ -87,12 +100,16 @@ class Stream:
     def forget(self, feed: "Feed") -> None:
         self._feeds.remove(feed)
 
+    async def _leave(self) -> None:
+        """Wait for leave to read."""
+        leave: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiting.append(leave)
+        await leave
+
     async def read(self, key: RunKey, after: int) -> AsyncIterator[Sequence[Record]]:
         while any(record.seq > after for record in self.log):
             if not self.flows:
-                leave: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                self.waiting.append(leave)
-                await leave
+                await self._leave()
             page = list(islice((r for r in self.log if r.seq > after), self._page))
             yield page
             after = page[-1].seq

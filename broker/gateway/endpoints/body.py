@@ -18,6 +18,14 @@ LONGEST_KEY: Final = 256
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 """What a page can make a browser send anywhere without asking first."""
 
+_LINES: Final = (
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/jsonl",
+    "application/x-jsonlines",
+)
+"""What senders call one item per line: none of these names is registered."""
+
 _Body = TypeVar("_Body", bound=msgspec.Struct)
 
 
@@ -77,9 +85,13 @@ async def read_object(request: web.Request, what: str) -> dict[str, Any]:
 def texts_of(request: web.Request, body: bytes) -> list[bytes]:
     """The items of a body, each as its own text, whatever is wrong with it.
 
-    The body is a JSON object, an array, or has one item per line (NDJSON). Raises InvalidRequest.
+    The body is a JSON object, an array, or has one item per line (NDJSON). It may say that it is
+    text, or a form as `curl -d` says of everything: a page that sends such without being asked is
+    known by its origin. Raises UnsupportedType, InvalidRequest.
     """
-    if request.content_type in ("application/x-ndjson", "application/jsonl"):
+    if request.content_type.startswith("multipart/"):  # where no JSON can begin
+        raise UnsupportedType(request.content_type)
+    if request.content_type in _LINES:
         return [line for line in body.split(b"\n") if line.strip()]
     if not body.lstrip().startswith(b"["):
         return [body] if body.strip() else []

@@ -10,6 +10,7 @@ from aiohttp import web
 from broker.errors import BrokerError, IndexNotBuilt, InvalidRequest
 from broker.gateway.commands.dispatch import Dispatch, Order
 from broker.gateway.endpoints.body import idempotency_key, read_json
+from broker.gateway.http.parameters import require_known
 from broker.gateway.keys import DISPATCH, INDEX, LIMITS
 from broker.gateway.middleware import problem_of
 from broker.model.decide import By, CommandName, Mode, Reason
@@ -41,6 +42,7 @@ class BulkBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 async def bulk(request: web.Request) -> web.Response:
     """Give every run the command; 202 with what came of each, in the order of the runs."""
+    require_known(request, (), "a command for many runs")
     body = await read_json(request, BulkBody)
     order = Order(
         command=body.command,

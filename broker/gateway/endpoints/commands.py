@@ -8,11 +8,12 @@ from aiohttp import web
 from broker.gateway.commands.dispatch import Dispatch, Order
 from broker.gateway.endpoints.body import idempotency_key, read_json
 from broker.gateway.http.limits import Limits
+from broker.gateway.http.parameters import require_known
 from broker.gateway.keys import DISPATCH, LIMITS, run_key
 from broker.model.decide import COMMANDS, By, CommandName, Mode, Reason
 from broker.model.subjects import RunKey
 
-ROUTE: Final = "/v1/runs/{run}/{command:" + "|".join(COMMANDS) + "}"
+ROUTE: Final = "/v1/runs/{run:[^/]+}/{command:" + "|".join(COMMANDS) + "}"
 
 
 class CommandBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,6 +27,7 @@ class CommandBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def command(request: web.Request) -> web.Response:
     """Give the run a command; 202 with the command's id."""
     key = run_key(request)
+    require_known(request, (), "a command")
     name: CommandName = next(c for c in COMMANDS if c == request.match_info["command"])
     body = await read_json(request, CommandBody)
     order = Order(

@@ -20,6 +20,7 @@ from broker.errors import (
 from broker.gateway.endpoints.body import idempotency_key, read_body, texts_of
 from broker.gateway.foreign.heard import Heard, addressed, read
 from broker.gateway.foreign.translator import Plan, Translated
+from broker.gateway.http.parameters import require_known
 from broker.gateway.keys import (
     DIALECTS,
     LIMITS,
@@ -39,6 +40,7 @@ PARAMETER: Final = "dialect"
 
 async def translate(request: web.Request) -> web.Response:
     """Store what the messages of a request say: an object, an array, or one per line (NDJSON)."""
+    require_known(request, (PARAMETER, "run"), "messages of a dialect")
     name = request.query[PARAMETER]
     read_one = dialect_of(name, request.app[DIALECTS])
     key = _run_of(request)

@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from broker.errors import IndexNotBuilt, InvalidName, InvalidParameter, PipelineNotFound
+from broker.gateway.http.parameters import require_known
 from broker.gateway.keys import ESTIMATES, INDEX, LIMITS, RECENT, REGISTRY, run_key
 from broker.gateway.lists.recent import RecentRun
 from broker.model.state import RunState, RunStatus
@@ -112,6 +113,7 @@ class Estimates:
 async def run_estimate(request: web.Request) -> web.Response:
     """When the run will end: a range and its basis, or null and the reason."""
     key = run_key(request)
+    require_known(request, (), "an estimate")
     limits = request.app[LIMITS]
     limits.polls.spend((limits.client(request), key, "estimate"))
     hub = await request.app[REGISTRY].hub(key)
@@ -120,6 +122,7 @@ async def run_estimate(request: web.Request) -> web.Response:
 
 async def pipeline(request: web.Request) -> web.Response:
     """How the runs of one pipeline went."""
+    require_known(request, (), "a pipeline")
     name = checked_pipeline(request.match_info["pipeline"])
     limits = request.app[LIMITS]
     limits.polls.spend((limits.client(request), "pipeline", name))
@@ -138,6 +141,7 @@ async def pipelines(request: web.Request) -> web.Response:
 
     `?name=` picks some, and these come with the runs that began last.
     """
+    require_known(request, ("name",), "the list of pipelines")
     names = list(dict.fromkeys(request.query.getall("name", [])))
     limits = request.app[LIMITS]
     limits.polls.spend((limits.client(request), "recent runs" if names else "pipelines"))

@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import web
 
 from broker.errors import InvalidCursor, MalformedEvent
-from broker.gateway.endpoints.parts import write_parts
+from broker.gateway.endpoints.parts import answer_in_parts
 from broker.gateway.http.parameters import whole_number
 from broker.gateway.http.waiting import wait_of
 from broker.gateway.keys import LIMITS, REGISTRY, RUNS, WAITS
@@ -55,11 +55,8 @@ async def history(request: web.Request, key: RunKey) -> web.StreamResponse:
     first = await anext(pages, None)
     if first is None and not after:
         await request.app[REGISTRY].hub(key)
-    response = web.StreamResponse(headers={"Content-Type": NDJSON, "Cache-Control": "no-store"})
-    await response.prepare(request)
-    await write_parts(request, response, _parts(first or [], pages, runs.epoch))
-    await response.write_eof()
-    return response
+    headers = {"Content-Type": NDJSON, "Cache-Control": "no-store"}
+    return await answer_in_parts(request, headers, _parts(first or [], pages, runs.epoch))
 
 
 async def _parts(

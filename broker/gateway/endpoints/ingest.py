@@ -18,6 +18,7 @@ from broker.errors import (
 )
 from broker.gateway.endpoints import dialect
 from broker.gateway.endpoints.body import read_body, texts_of
+from broker.gateway.http.parameters import require_known
 from broker.gateway.keys import LIMITS, LOGS, METRICS, REGISTRY, RUNS, WRITES, run_key
 from broker.model.cursor import Cursor
 from broker.model.decode import canonical, decode, tag_of
@@ -58,6 +59,7 @@ async def ingest(request: web.Request) -> web.Response:
     """
     if dialect.PARAMETER in request.query:
         return await dialect.translate(request)
+    require_known(request, (dialect.PARAMETER,), "events")
     key = run_key(request) if "run" in request.match_info else None
     items: list[_Item] = []
     problems: list[tuple[int, str]] = []

@@ -13,15 +13,15 @@ from broker.gateway.endpoints.live_list import stream
 from broker.gateway.endpoints.snapshot import has_tag
 from broker.gateway.http.accept import preferred
 from broker.gateway.keys import INDEX, LIMITS, LIVE_LISTS, OPTIONS
+from broker.gateway.runs.cursors import REMEMBERED
 from broker.runs.query import parse
 
-_NOT_OF_THE_QUERY: Final = frozenset({"last_event_id"})
 _encode: Final = msgspec.json.Encoder().encode
 
 
 async def listing(request: web.Request) -> web.StreamResponse:
     """Answer by what the client accepts; who accepts anything gets the page."""
-    query = parse(request.query.items(), besides=_NOT_OF_THE_QUERY)
+    query = parse(request.query.items(), besides=REMEMBERED)
     kind = preferred(request.headers.getall("Accept", []), (JSON, EVENT_STREAM))
     if kind == EVENT_STREAM:
         return await stream(request, query)

@@ -1,5 +1,7 @@
 """`GET /v1/runs/{run}/events`: the run as it goes, or, if the client prefers, its history."""
 
+from typing import Final
+
 import msgspec
 from aiohttp import web
 
@@ -8,18 +10,27 @@ from broker.gateway.endpoints.event_stream import EVENT_STREAM, Begun, admit, be
 from broker.gateway.endpoints.history import JSON, NDJSON, history, page
 from broker.gateway.endpoints.states import states
 from broker.gateway.http.accept import preferred
+from broker.gateway.http.parameters import require_known
 from broker.gateway.keys import METRICS, REGISTRY, RUNS, run_key
-from broker.gateway.runs.cursors import Resume, resume_of, still_kept
+from broker.gateway.runs.cursors import REMEMBERED, Resume, resume_of, still_kept
 from broker.hub.run_hub import RunHub
 from broker.model.subjects import RunKey
 from broker.views.message import View
 from broker.views.native import VIEWS
 
+_TAKES: Final = {
+    EVENT_STREAM: (("view", "after", *REMEMBERED), "the live stream"),
+    JSON: (("after", "limit", "wait"), "a page of events"),
+    NDJSON: (("view", "after"), "a history"),
+}
+"""By what the client accepts: the parameters, and of what they are."""
+
 
 async def events(request: web.Request) -> web.StreamResponse:
     """Answer by what the client accepts; who accepts anything gets the live stream."""
     key = run_key(request)
-    kind = preferred(request.headers.getall("Accept", []), (EVENT_STREAM, JSON, NDJSON))
+    kind = preferred(request.headers.getall("Accept", []), tuple(_TAKES))
+    require_known(request, *_TAKES[kind])
     if kind == EVENT_STREAM:
         return await _stream(request, key)
     if kind == NDJSON:

@@ -8,11 +8,13 @@ from aiohttp import web
 from broker.gateway.endpoints.event_stream import EVENT_STREAM
 from broker.gateway.endpoints.history import JSON, NDJSON
 from broker.gateway.endpoints.log_stream import stream
-from broker.gateway.endpoints.parts import write_parts
+from broker.gateway.endpoints.parts import answer_in_parts
 from broker.gateway.http.accept import preferred
 from broker.gateway.http.line_queries import Asked, asked_of, limit_of, require_ours
+from broker.gateway.http.parameters import require_known
 from broker.gateway.http.waiting import wait_of
 from broker.gateway.keys import LIMITS, LOGS, TIMING, WAITS, run_key
+from broker.gateway.runs.cursors import REMEMBERED
 from broker.model.loglines import (
     BEGINNING,
     WHOLE,
@@ -29,6 +31,14 @@ from broker.views.lines import line_json, line_text
 
 TEXT: Final = "text/plain"
 
+_LINES: Final = ("level", "step", "attempt", "q", "tail", "after")
+_TAKES: Final = {
+    JSON: ((*_LINES, "before", "limit", "wait"), "a page of lines"),
+    NDJSON: ((*_LINES, "before"), "a whole log"),
+    EVENT_STREAM: ((*_LINES, *REMEMBERED), "a live log"),
+    TEXT: ((*_LINES, "before"), "a whole log"),
+}
+"""By what the client accepts: the parameters, and of what they are."""
 _HEADERS: Final = {"Cache-Control": "no-store"}
 
 
@@ -36,7 +46,8 @@ async def logs(request: web.Request) -> web.StreamResponse:
     """Answer by what the client accepts; who accepts anything gets a page."""
     key = run_key(request)
     accepted = request.headers.getall("Accept", [])
-    kind = preferred(accepted, (JSON, NDJSON, EVENT_STREAM, TEXT))
+    kind = preferred(accepted, tuple(_TAKES))
+    require_known(request, *_TAKES[kind])
     asked = asked_of(request, page=kind == JSON)
     if kind == EVENT_STREAM:
         return await stream(request, key, asked)
@@ -129,11 +140,8 @@ async def _all(
     if asked.tail is not None:
         after = await begin_of_tail(source.reads, key.log_subject, end, asked.chosen, asked.tail)
     lines = _between(source, key, asked.chosen, after, end)
-    response = web.StreamResponse(headers={**_HEADERS, **headers})
-    await response.prepare(request)
-    await write_parts(request, response, (b"".join(map(shown, ls)) async for ls in lines))
-    await response.write_eof()
-    return response
+    parts = (b"".join(map(shown, ls)) async for ls in lines)
+    return await answer_in_parts(request, {**_HEADERS, **headers}, parts)
 
 
 async def _between(

@@ -10,12 +10,13 @@ from aiohttp import web
 from broker.errors import InvalidCursor, InvalidParameter, InvalidRequest, NotFound
 from broker.gateway.endpoints.event_stream import EVENT_STREAM, STREAM_HEADERS, admit, unchanged
 from broker.gateway.http.accept import preferred
+from broker.gateway.http.parameters import require_known
 from broker.gateway.http.sinks import release, transport_of
 from broker.gateway.keys import BUNDLES, DRAIN, LIMITS, METRICS, OPTIONS, RUNS, TIMING
 from broker.gateway.many.bundle import Bundle
 from broker.gateway.many.bundles import Bundles
 from broker.gateway.many.showing import RUNS_MAX
-from broker.gateway.runs.cursors import remembered
+from broker.gateway.runs.cursors import REMEMBERED, remembered
 from broker.model.heads import Heads, digest
 from broker.model.subjects import DEFAULT_TENANT, RunKey
 from broker.protocol.sse import CHUNKED, PLAIN
@@ -29,7 +30,8 @@ SLACK: Final = timedelta(seconds=30)
 
 More than it takes to find out that a live message was lost, and to read it.
 """
-_OWN: Final = ("run", "view", "after", "last_event_id")
+_OWN: Final = ("run", "view", "after", *REMEMBERED)
+_TAKES: Final = (*_OWN, *sorted(PARAMETERS))
 _OF_PAGES: Final = ("sort", "limit", "offset", "page_token")
 _NAMED: Final = 3
 """Runs that an error names; of the others it tells how many."""
@@ -125,11 +127,11 @@ def _require_state_view(request: web.Request) -> None:
 
 def _query_of(request: web.Request) -> Query | None:
     """The filter; None where runs are named, or nothing is. Raises InvalidRequest."""
+    require_known(request, _TAKES, "a stream of many runs")
     given = [name for name in request.query if name not in _OWN]
     if "run" in request.query:
-        filters = [name for name in given if name in PARAMETERS]
-        if filters:
-            raise InvalidRequest(f"runs are named, and {filters[0]} selects some: give either")
+        if given:
+            raise InvalidRequest(f"runs are named, and {given[0]} selects some: give either")
         return None
     if not given:
         return None

@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from broker.errors import BrokerError
 from broker.gateway.keys import METRICS, OPTIONS
@@ -13,7 +13,20 @@ from broker.logs import about
 log = logging.getLogger(__name__)
 
 
-async def write_parts(
+async def answer_in_parts(
+    request: web.Request, headers: Mapping[str, str], parts: AsyncIterator[bytes]
+) -> web.StreamResponse:
+    """Answer with all the parts. Raises ConnectionError where they do not all get there."""
+    response = web.StreamResponse(headers=headers)
+    if request.version < HttpVersion11:  # which has no chunks: the end of the connection is the end
+        response.force_close()
+    await response.prepare(request)
+    await _write(request, response, parts)
+    await response.write_eof()
+    return response
+
+
+async def _write(
     request: web.Request, response: web.StreamResponse, parts: AsyncIterator[bytes]
 ) -> None:
     """Write all parts of a response that has begun.

@@ -1,16 +1,20 @@
 """`GET /v1/runs/{run}`: the state of a run, now or as soon as it differs from what is known."""
 
 from collections.abc import Callable
+from typing import Final
 
 from aiohttp import web
 
 from broker.errors import InvalidRequest
+from broker.gateway.http.parameters import require_known
 from broker.gateway.http.waiting import wait_of
 from broker.gateway.http.whole import whole
 from broker.gateway.keys import ATTEMPTS, LIMITS, OPTIONS, REGISTRY, RUNS, WAITS, run_key
 from broker.gateway.runs.attempts import MAX_AGE, attempt_of
 from broker.gateway.runs.cursors import after_of, moment_of
 from broker.model.cursor import Cursor
+
+_TAKES: Final = ("wait", "after", "attempt", "at")
 
 
 async def snapshot(request: web.Request) -> web.StreamResponse:
@@ -24,6 +28,7 @@ async def snapshot(request: web.Request) -> web.StreamResponse:
     """
     key, patience, after, attempt, moment = run_key(request), 0.0, None, None, False
     if request.query:
+        require_known(request, _TAKES, "a snapshot")
         patience, after = wait_of(request), after_of(request)
         attempt, moment = attempt_of(request), "at" in request.query
     if moment and attempt is not None:
@@ -41,7 +46,8 @@ async def snapshot(request: web.Request) -> web.StreamResponse:
         past = await app[ATTEMPTS].past(key, attempt, hub.state)
     elif moment:
         seq = await moment_of(request, hub, app[RUNS])
-        past = None if seq is None else await app[ATTEMPTS].at(key, seq, hub.state.events)
+        if seq is not None:
+            past = await app[ATTEMPTS].at(key, seq, hub.seq, hub.state.events)
     if past is not None:
         return _answer(request, *past, max_age=MAX_AGE)
     return _answer(request, hub.cursor, hub.snapshot, max_age=app[OPTIONS].snapshot_ttl)

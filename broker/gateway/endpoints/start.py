@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from broker.gateway.commands.starting import Request
 from broker.gateway.endpoints.body import idempotency_key, read_json
+from broker.gateway.http.parameters import require_known
 from broker.gateway.keys import LIMITS, STARTING
 from broker.model.decide import By
 from broker.model.events import Labels
@@ -28,6 +29,7 @@ class StartBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 async def start(request: web.Request) -> web.Response:
     """Queue a run of the pipeline; 202 with the run's id, and where it is shown."""
+    require_known(request, (), "a start")
     body = await read_json(request, StartBody)
     wanted = Request(
         pipeline=request.match_info["pipeline"],

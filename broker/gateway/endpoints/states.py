@@ -1,5 +1,6 @@
 """`GET /v1/runs/{run}/events?view=state` as NDJSON: the state after each event of the run."""
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Final
@@ -8,7 +9,7 @@ from aiohttp import web
 
 from broker.errors import InvalidParameter, StoryNotKept
 from broker.gateway.endpoints.history import NDJSON
-from broker.gateway.endpoints.parts import write_parts
+from broker.gateway.endpoints.parts import answer_in_parts
 from broker.gateway.keys import ATTEMPTS, LIMITS, OPTIONS, REGISTRY, RUNS, TIMING
 from broker.gateway.process.rounds import Rounds
 from broker.gateway.runs.attempts import require_whole
@@ -37,32 +38,39 @@ async def states(request: web.Request, key: RunKey) -> web.StreamResponse:
     limits.polls.spend((limits.client(request), key))
     hub = await app[REGISTRY].hub(key)
     runs = app[RUNS]
-    events = hub.state.events
+    head, events = hub.seq, hub.state.events
     await require_whole(runs, key, events)
     story = States(key, runs.epoch, Bounds(steps=app[OPTIONS].max_steps))
     pages, turns, now = runs.read(key, 0, PAGE), app[ATTEMPTS].turns, app[TIMING].now
-    response = web.StreamResponse(headers={"Content-Type": NDJSON, "Cache-Control": "no-store"})
-    await response.prepare(request)
 
     async def whole() -> AsyncIterator[bytes]:
-        async for part in _parts(story, pages, turns, now):
-            yield part
-        if story.events < events:
-            raise StoryNotKept(key.run)
+        async for page in pages:
+            end = bisect_right(page, head, key=lambda record: record.seq)
+            async for part in _parts(story, page[:end], turns, now):
+                yield part
+            if end < len(page):
+                _require_told(story, key, events)
+            async for part in _parts(story, page[end:], turns, now):
+                yield part
+        _require_told(story, key, events)
 
-    await write_parts(request, response, whole())
-    await response.write_eof()
-    return response
+    headers = {"Content-Type": NDJSON, "Cache-Control": "no-store"}
+    return await answer_in_parts(request, headers, whole())
 
 
 async def _parts(
-    story: States, pages: AsyncIterator[list[Record]], turns: Rounds, now: Callable[[], float]
+    story: States, page: list[Record], turns: Rounds, now: Callable[[], float]
 ) -> AsyncIterator[bytes]:
-    async for page in pages:
-        records = deque(page)
-        while records:
-            await turns.turn()
-            yield b"".join(_told(story, records, now))
+    records = deque(page)
+    while records:
+        await turns.turn()
+        yield b"".join(_told(story, records, now))
+
+
+def _require_told(story: States, key: RunKey, events: int) -> None:
+    """Raises StoryNotKept where it has told of fewer events than the run had up to its head."""
+    if story.events < events:
+        raise StoryNotKept(key.run)
 
 
 def _told(story: States, records: deque[Record], now: Callable[[], float]) -> Iterator[bytes]:

@@ -163,7 +163,10 @@ class LiveLists:
                         each.refresh()
                     except Exception:  # one list that cannot be shown must not end the others
                         log.exception("showing a list of runs", extra=about("list_failed"))
-                    took += self._timing.now() - began
+                    took += self._timing.now() - began + each.told_later
+                    each.told_later = 0.0
+                    if each.telling:  # and so it was not asked perhaps
+                        self._changed.set()
                     await asyncio.sleep(0)
             await asyncio.sleep(min(PAUSE_MAX, max(PAUSE, SHARE * took)))
 

@@ -1,7 +1,8 @@
 """One list that clients watch: what they were shown, and what is to be told of it next.
 
 What is shown is an object `{"rows": {run: row}, "order": [run, …], "counts": {…}, "next"?}`; a
-merge patch of it names the rows that changed, came and left. Nothing in here awaits.
+merge patch of it names the rows that changed, came and left. Nothing in here awaits; where many ids
+make many framings, a patch is told to some of them at a time.
 """
 
 from collections.abc import Callable
@@ -21,6 +22,8 @@ from broker.runs.query import Query
 FRAMINGS: Final = 8
 """Framings whose snapshot is kept for who joins next: each id on a WebSocket is one, and a snapshot
 may have hundreds of kilobytes."""
+AT_ONCE: Final = 0.005
+"""Seconds for which a patch is framed and written before others have their turn."""
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -55,17 +58,29 @@ class WatchedList:
         """The snapshot by framing, for a few of these, until the next change."""
         self._encoded: bytes | None = None
         """What they frame."""
+        self._untold: dict[Fan, None] = {}
+        """Who is to be told the last change still, in that order."""
+        self._patch = b""
+        """That change."""
+        self.told_later = 0.0
+        """Seconds that telling took in later rounds; set to 0 by who counts them."""
 
     @property
     def clients(self) -> list[Subscriber]:
         """Every client."""
         return list(self._fan_of)
 
+    @property
+    def telling(self) -> bool:
+        """Whether the last change is being told still: until then the index is not asked again."""
+        return bool(self._untold)
+
     def refresh(self) -> None:
         """Ask the index again if it has changed, and tell the clients what is different."""
-        now = self.looked_at = self._timing.now()
-        if self._asked == self._index.version:
+        if self._untold or self._asked == self._index.version:
+            self.looked_at = self._timing.now()
             return
+        now = self.looked_at = self._timing.now()
         page = self._index.page(self.query)
         self._asked = self._index.version
         before = self._shown.get("rows", {})
@@ -87,9 +102,34 @@ class WatchedList:
         self._snapshots.clear()
         self._encoded = None
         self.changed_at = now
-        encoded = _encode(patch) if self._fans else b""
-        for fan in self._fans.values():
-            framed = fan.framing.message("patch", encoded)
+        if self._fans:
+            self._patch = _encode(patch)
+            self._untold = dict.fromkeys(self._fans.values())
+            self._tell_some()
+
+    def _tell_some(self) -> None:
+        """Tell the last change for a while, and then in a later round of the loop."""
+        until = self._timing.now() + AT_ONCE
+        while self._untold:
+            now = self._timing.now()
+            if now >= until:
+                self._timing.call_at(now, self._tell_more)
+                return
+            self._tell(next(iter(self._untold)), now)
+        self._patch = b""
+
+    def _tell_more(self) -> None:
+        began = self._timing.now()
+        self._tell_some()
+        self.told_later += self._timing.now() - began
+
+    def _tell(self, fan: Fan, now: float) -> None:
+        """Tell those of a framing the last change, if they were not yet."""
+        if fan not in self._untold:
+            return
+        del self._untold[fan]
+        if not fan.idle:
+            framed = fan.framing.message("patch", self._patch)
             self._deliveries.shared("list_patch", len(framed), fan.write(framed, now))
 
     def join(self, client: Subscriber, framing: Framing, hello: bytes) -> None:
@@ -97,6 +137,7 @@ class WatchedList:
         fan = self._fans.get(framing.name)
         if fan is None:
             fan = self._fans[framing.name] = Fan(framing, now=self._timing.now())
+        self._tell(fan, self._timing.now())  # others of it have not what its snapshot tells
         client.hub = self
         self._fan_of[client] = fan
         fan.put(client, keeps_up=True)
@@ -120,7 +161,7 @@ class WatchedList:
         """A client has stopped reading: note what it has, and write it nothing more."""
         fan = self._fan_of[client]
         if fan.keeps_up(client):
-            client.cursor = self._changes
+            client.cursor = self._changes - (fan in self._untold)
             fan.put(client, keeps_up=False)
 
     def resume(self, client: Subscriber) -> None:
@@ -128,6 +169,7 @@ class WatchedList:
         fan = self._fan_of[client]
         if client.closing_at is not None:
             return
+        self._tell(fan, self._timing.now())
         fan.put(client, keeps_up=True)
         if client.cursor != self._changes:
             self._conflations.inc()
@@ -142,6 +184,7 @@ class WatchedList:
         fan.remove(client)
         if not len(fan):
             del self._fans[fan.framing.name]
+            self._untold.pop(fan, None)
 
     def beat(self, now: float, pause: float) -> None:
         """Let clients that were told nothing for a while know that the stream is alive."""

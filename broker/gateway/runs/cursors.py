@@ -12,6 +12,9 @@ from broker.stream.replay import last_sequence, last_sequences
 
 LAG: Final = 3.0
 """Seconds that this gateway may be behind another."""
+REMEMBERED: Final = ("last_event_id", "lastEventId")
+"""Parameters that stand for `Last-Event-ID`: ours, and what a widespread stand-in for `EventSource`
+(event-source-polyfill) puts in the place of the header, where it comes back."""
 
 
 class Resume(NamedTuple):
@@ -30,7 +33,10 @@ def remembered(request: web.Request) -> str | None:
     `EventSource` sends `Last-Event-ID`, with the URL that it was opened with, so it comes first;
     who cannot set headers gives `last_event_id`.
     """
-    text = request.headers.get("Last-Event-ID") or request.query.get("last_event_id")
+    text = request.headers.get("Last-Event-ID")
+    if not text:
+        # The stand-in knows the newest; a page that names one itself wrote it when it began.
+        text = request.query.get("lastEventId") or request.query.get("last_event_id")
     # Bytes of a header that are not UTF-8 come as lone surrogates, which JSON cannot hold.
     return text.encode(errors="backslashreplace").decode() if text else None
 

@@ -29,6 +29,7 @@ from broker.views.native import VIEWS
 
 SUBSCRIPTIONS_MAX: Final = 1_000
 LOGS_VIEW: Final = "logs"
+_OF_LINES: Final = ("tail", "level", "step", "attempt", "q")
 PATIENCE: Final = 10
 """Messages that are refused before the socket is closed."""
 
@@ -91,6 +92,9 @@ def _run_subscription(socket: Socket, asked: Subscribe) -> RunSubscription:
     if view is None:
         names = ", ".join([*VIEWS, LOGS_VIEW])
         raise BadMessage(f"the view is one of {names}", asked.run, asked.id)
+    of_lines = [name for name in _OF_LINES if getattr(asked, name) is not None]
+    if of_lines and asked.view != LOGS_VIEW:
+        raise BadMessage(f"`{of_lines[0]}` is for the view {LOGS_VIEW}", asked.run, asked.id)
     return RunSubscription(socket, asked, view)
 
 

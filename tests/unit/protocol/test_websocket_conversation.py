@@ -32,7 +32,7 @@ def said(frame: bytes) -> Any:
     [
         (b'{"op":"subscribe","run":"r"}', Subscribe("r")),
         (
-            b'{"op":"subscribe","run":"r","view":"events","cursor":"e-1","id":7,"more":[]}',
+            b'{"op":"subscribe","run":"r","view":"events","cursor":"e-1","id":7}',
             Subscribe("r", "events", "e-1", 7),
         ),
         (b'{"op":"subscribe","run":"r","id":null,"cursor":null}', Subscribe("r")),
@@ -52,7 +52,7 @@ def said(frame: bytes) -> Any:
     ],
 )
 def test_what_can_be_said(text: bytes, action: object) -> None:
-    """Unknown members are ignored, null is absent."""
+    """Null is absent."""
     assert action == read(text)
 
 
@@ -93,6 +93,11 @@ def test_what_can_be_said(text: bytes, action: object) -> None:
         (b'{"op":"unsubscribe"}', "`id`, the `run` or the `list`"),
         (b'{"op":"ping","x":' + b"[" * 8000 + b"]" * 8000 + b"}", ""),
         (b'{"op":"ping"} {"op":"ping"}', ""),
+        (b'{"op":"ping","more":[]}', "`more`"),
+        (b'{"op":"subscribe","run":"r","veiw":"events"}', "`veiw`; did you mean `view`?"),
+        (b'{"op":"subscribe","list":"","limit":7}', "`limit`; did you mean `list`?"),
+        (b'{"op":"unsubscribe","id":1,"runs":"r"}', "`runs`; did you mean `run`?"),
+        (b'{"op":"command","run":"r","command":"cancel","raeson":"x"}', "`reason`?"),
     ],
 )
 def test_what_cannot(text: bytes, reason: str) -> None:
