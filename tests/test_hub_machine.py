@@ -26,7 +26,8 @@ from hypothesis.stateful import (
 )
 
 from broker.errors import MalformedEvent, NotFound
-from broker.hub.registry import SWEEP, RegistryLimits
+from broker.hub.limits import RegistryLimits
+from broker.hub.registry import SWEEP
 from broker.hub.run_hub import HubLimits, RunHub
 from broker.hub.subscriber import Subscriber
 from broker.model.cursor import Cursor

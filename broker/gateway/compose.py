@@ -21,8 +21,9 @@ from broker.gateway.logs.parts import following_logs
 from broker.gateway.many.bundles import BundleLimits, Bundles
 from broker.gateway.process.outage import Outage
 from broker.gateway.sockets.sockets import SocketLimits, Sockets
+from broker.hub.limits import RegistryLimits
 from broker.hub.ports import Timing
-from broker.hub.registry import Registry, RegistryLimits
+from broker.hub.registry import Registry
 from broker.logs import Failures
 from broker.metrics import Metrics
 from broker.model.cursor import epoch_of

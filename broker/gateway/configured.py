@@ -10,8 +10,8 @@ from broker.gateway.http.limits import Limits, Rate
 from broker.gateway.lists.live_lists import ListLimits
 from broker.gateway.many.bundles import BundleLimits
 from broker.gateway.sockets.sockets import SocketLimits
+from broker.hub.limits import RegistryLimits
 from broker.hub.ports import Timing
-from broker.hub.registry import RegistryLimits
 from broker.hub.run_hub import HubLimits
 from broker.metrics import Metrics
 from broker.model.bounds import Bounds

@@ -29,8 +29,10 @@ TURNED: Final = "\u202egnp.live\u202a"
 LONG: Final = "".join(TRAPS) + TURNED + "W" * 5_000
 SHORT: Final = "<b onclick=hacked=1>\u202e"
 
-FAULTS: Final = re.compile(r"NaN|undefined|Infinity|\[object |1970|This page could not be shown")
-"""What a page says of what it did not expect."""
+AT_ANY_TIME: Final = re.compile(r"NaN|undefined|Infinity|\[object |This page could not be shown")
+FAULTS: Final = re.compile(rf"{AT_ANY_TIME.pattern}|(?<![\w.,-])1970(?!\w)")
+"""What a page says of what it did not expect, such as the year of what was no time. A cursor or a
+fraction of a second may have the same digits."""
 TRAPPED: Final = """() => ({
   hacked: window.hacked !== undefined,
   links: [...document.links].map((link) => link.href).filter((href) => !/^https?:/.test(href)),
@@ -251,7 +253,6 @@ TIMES: Final = (
 
 
 async def test_clocks_that_are_wrong(shown: Dashboard) -> None:
-    shifted = re.compile(FAULTS.pattern.replace("|1970", ""))
     for n, (began, ended) in enumerate(zip(TIMES, TIMES[1:] + TIMES[:1], strict=True)):
         run = f"t{n}"
         await shown.broker.publish(
@@ -262,9 +263,9 @@ async def test_clocks_that_are_wrong(shown: Dashboard) -> None:
             {"type": "step.started", "step": "b", "time": ended},
         )  # fmt: skip
         await logged(shown, run, {"text": "x", "time": began}, {"text": "y", "time": ended})
-    await visited(shown, "t0", faults=shifted)
+    await visited(shown, "t0", faults=AT_ANY_TIME)
     await shown.broker.publish("t1", {"type": "run.completed", "time": TIMES[1]})
-    texts = await visited(shown, "t1", faults=shifted)
+    texts = await visited(shown, "t1", faults=AT_ANY_TIME)
     assert "Completed" in texts["steps"]
     assert not re.search(r"(?<![\d-])-\d", texts["steps"])  # nothing took less than no time
 

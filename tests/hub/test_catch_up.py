@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from broker.hub.registry import RegistryLimits
+from broker.hub.limits import RegistryLimits
 from broker.hub.run_hub import HubLimits
 from broker.protocol.sse import CHUNKED
 from broker.views.native import VIEWS

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from broker.errors import NotFound, StreamUnavailable
-from broker.hub.registry import SWEEP, RegistryLimits
+from broker.hub.limits import RegistryLimits
+from broker.hub.registry import SWEEP
 from broker.hub.run_hub import RunHub
 from tests.hub.world import KEY, World
 

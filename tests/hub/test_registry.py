@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from broker.hub.registry import SWEEP, RegistryLimits
+from broker.hub.limits import RegistryLimits
+from broker.hub.registry import SWEEP
 from broker.hub.run_hub import HubLimits, RunHub
 from broker.hub.subscriber import Subscriber
 from broker.protocol.sse import CHUNKED

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from broker.hub.registry import RegistryLimits
+from broker.hub.limits import RegistryLimits
 from broker.hub.run_hub import LARGE
 from broker.model.cursor import Cursor
 from broker.model.state import RunState

@@ -9,8 +9,9 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from broker.errors import StreamUnavailable
+from broker.hub.limits import RegistryLimits
 from broker.hub.ports import Timing
-from broker.hub.registry import Registry, RegistryLimits
+from broker.hub.registry import Registry
 from broker.hub.subscriber import Subscriber
 from broker.metrics import Metrics
 from broker.model.evolve import fold

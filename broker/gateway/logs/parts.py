@@ -9,8 +9,9 @@ import msgspec
 
 from broker.gateway.logs.ends import Endings, StatusOf
 from broker.gateway.logs.joins import Logs
+from broker.hub.limits import RegistryLimits
 from broker.hub.ports import Timing
-from broker.hub.registry import Registry, RegistryLimits
+from broker.hub.registry import Registry
 from broker.logs import Failures
 from broker.metrics import Metrics
 from broker.model.cursor import epoch_of
