@@ -247,7 +247,8 @@ class Fold:
         state = self._state
         if state.paused is not None:
             since, state.paused = state.paused.since, None
-            state.paused_seconds = added(state.paused_seconds, since, at)
+            worked = max(since, state.started_at or since)
+            state.paused_seconds = added(state.paused_seconds, worked, at)
             self.steps.unpaused(since, at)
 
     def _truncated(self, what: str) -> None:

@@ -50,8 +50,11 @@ async def begun(connection: Connection, run: Run, event: Entry | None, past: Pas
     message = Message(event.lane.subject, event.payload, event.id)
     while event.id not in past.begun.values():
         try:
-            await publish(connection, message, expected_last=past.last)
-            break
+            stored = await publish(connection, message, expected_last=past.last)
+            if not stored.duplicate:
+                break
+            await asyncio.sleep(_LAG)  # stored before, on a condition that may no longer hold
+            return False
         except Superseded:
             await asyncio.sleep(_LAG)
             return False

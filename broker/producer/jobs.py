@@ -57,8 +57,10 @@ def judge(past: Past, first: int, attempt: int, own: str | None = None) -> Verdi
             return Leave(f"attempt {number} has a request of its own")
     elsewhere = attempt in past.begun and (own is None or past.begun[attempt] != own)
     if past.attempt > attempt or elsewhere:
-        # Without a request of its own it was begun with this one: who works on it will settle it.
-        held = past.requested.isdisjoint(range(attempt + 1, past.attempt + 1))
+        # Without a request of its own a worker began it with this one, and will settle it. Who is
+        # no worker knows of no request, and it would come again as the next attempt.
+        outsider = past.attempt in past.begun and past.attempt not in past.claimed
+        held = not outsider and past.requested.isdisjoint(range(attempt + 1, past.attempt + 1))
         return Leave(f"attempt {past.attempt} has begun", held)
     for number in reversed(attempts):
         if number in past.cancels:

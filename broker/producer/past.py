@@ -52,6 +52,8 @@ class Past:
         """The attempts that a worker was asked for: such an announcement names the pipeline."""
         self.begun: dict[int, str | None] = {}
         """The attempts that somebody works on, or did, and the id of the event that says so."""
+        self.claimed: set[int] = set()
+        """Of these the attempts whose beginning was said as a worker says it, by their number."""
         self.ended: set[int] = set()
         """The attempts that have come to an end."""
         self.cancels: dict[int, Command] = {}
@@ -104,6 +106,8 @@ class Past:
             self._unanswered.clear()
         if isinstance(event, events.RunStarted):
             self.begun.setdefault(attempt, event.id)
+            if event.attempt is not None or event.worker is not None:
+                self.claimed.add(attempt)
         elif isinstance(event, events.RunQueued) and event.pipeline is not None:
             self.requested.add(attempt)
         elif isinstance(event, events.End) and attempt == self.attempt:

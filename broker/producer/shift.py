@@ -122,9 +122,11 @@ class Shift:
                 self._doubt()
             if not self._connection.connected:
                 continue
-            for work in list(self._works.values()):
-                if work.unsure:
-                    await work.look_after()
+            with suppress(TimeoutError):  # reading must not outlast what is kept
+                async with asyncio.timeout(self._terms.ack_wait / 3):
+                    for work in list(self._works.values()):
+                        if work.unsure:
+                            await work.look_after()
             with suppress(StreamUnavailable):
                 await self._jobs.keep(w.job for w in self._works.values() if not w.overtaken)
                 kept = time.monotonic()

@@ -187,7 +187,7 @@ class Work:
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORDS if self._given_back else None):
                 await producer.flush()
-        if self.unsure and not self._given_back:
+        if (self.unsure or not connection.connected) and not self._given_back:
             await self.look_after()
         return jobs.done
 

@@ -5,6 +5,7 @@ needs.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -13,10 +14,15 @@ from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, Error
 from nats.protocol.parser import PERMISSIONS_ERR
 
+from broker.logs import Failures
+
 __all__ = ["PERMISSIONS_ERR", "Handler", "RawClient"]
 
+log = logging.getLogger(__name__)
+
 Handler = Callable[[bytes, bytes, bytes, bytes | None], None]
-"""Called with subject, reply, payload and raw headers (None without). Must not raise."""
+"""Called with subject, reply, payload and raw headers (None without). What it raises is logged: its
+message is as good as lost."""
 
 CLOSING: Final = 1.0
 """Seconds that a server has to take what is still to be written when a connection is closed."""
@@ -28,6 +34,7 @@ class RawClient(Client):
     def __init__(self) -> None:
         super().__init__()
         self.handlers: dict[int, Handler] = {}
+        self._failures = Failures(log)
 
     async def _process_msg(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None
@@ -37,7 +44,10 @@ class RawClient(Client):
         if handler is None:
             await super()._process_msg(sid, subject, reply, data, headers or b"")
         else:
-            handler(subject, reply, data, headers)
+            try:
+                handler(subject, reply, data, headers)
+            except Exception as error:  # anybody may publish; nats-py would read no more after it
+                self._failures.tell("taking a message of NATS", error, logging.WARNING)
 
     async def listen(self, subject: str, handler: Handler) -> int:
         """Subscribe; the subscription survives reconnects like nats-py's own."""

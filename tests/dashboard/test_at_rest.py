@@ -101,6 +101,26 @@ async def test_pauses_that_cannot_be_read_are_missed(shown: Dashboard) -> None:
     await expect(page.get_by_text("the events of the run could not be read")).to_have_count(0)
 
 
+async def test_who_comes_back_to_the_timeline_reads_only_what_is_new(shown: Dashboard) -> None:
+    first = ago(60, "run.started"), ago(50, "run.paused"), ago(40, "run.resumed")
+    await shown.broker.publish(RUN, *first)
+    page = await shown.open(f"/runs/{RUN}")
+    await expect(page.locator(".run-status")).to_have_text("Running")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.partition("/events")[2]))
+    whole = lane(page, "The whole run")
+    for _ in range(2):
+        await page.get_by_role("tab", name="Timeline").click()
+        await expect(whole).to_have_accessible_name(re.compile("paused 10 s"))
+        await page.get_by_role("tab", name="Steps").click()
+        await expect(whole).to_have_count(0)
+    await shown.broker.publish(RUN, ago(30, "run.paused"), ago(15, "run.resumed"))
+    await page.get_by_role("tab", name="Timeline").click()
+    await expect(whole).to_have_accessible_name(re.compile("paused 25 s"))
+    read = [query for query in asked if query.startswith("?after=")]
+    assert len(read) == 1
+
+
 async def test_events_that_are_not_kept_are_missed(shown: Dashboard) -> None:
     story = ago(60, "run.started"), ago(50, "run.paused"), ago(20, "run.resumed")
     seqs = await shown.broker.publish(RUN, *story)

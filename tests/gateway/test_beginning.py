@@ -79,8 +79,8 @@ async def test_who_asked_before_is_served_after(tmp_path: Path) -> None:
         aiohttp.ClientSession() as session,
     ):
         for target in ("/healthz", "/readyz", "/", path("r1")):
-            async with session.get(f"{here.url}{target}"):
-                pass
+            async with session.get(f"{here.url}{target}") as answer:
+                assert "close" == answer.headers["Connection"]
         async with nats(tmp_path, port):
             await until(lambda: answers(here.url, "/readyz", 200))
             async with session.get(f"{here.url}{path('r1')}") as answer:

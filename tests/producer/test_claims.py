@@ -13,6 +13,7 @@ from broker.model.subjects import RunKey
 from broker.producer import Run, Worker
 from broker.producer.claim import begun, past_of
 from broker.producer.client import Producer
+from broker.producer.past import Past
 from broker.stream.publish import Message, publish
 from broker.stream.topology import JOBS, api
 from tests.producer.conftest import Link, Nats, eventually
@@ -96,6 +97,19 @@ CAME_MEANWHILE = {
     "the end": b'{"type":"run.cancelled"}',
     "a retry": b'{"type":"run.queued","pipeline":"p","attempt":2}',
 }
+
+
+async def test_a_beginning_that_was_stored_before_is_judged_again(nats: Nats) -> None:
+    """Its acknowledgement was lost, and another attempt may have begun since."""
+    async with Producer.connect(nats.url) as producer:
+        run = producer.run("p", "r1", attempt=1, worker="w")
+        announced = run.announcement()
+        assert announced is not None
+        stored = Message(announced.lane.subject, announced.payload, announced.id)
+        await publish(nats.connection, stored)
+        await store(nats, "r1", b'{"type":"run.started","attempt":2,"worker":"other"}')
+        assert not await begun(nats.connection, run, announced, Past())
+        assert ["run.started 1", "run.started 2"] == await tags(nats, "r1")
 
 
 @pytest.mark.parametrize("event", CAME_MEANWHILE.values(), ids=CAME_MEANWHILE.keys())

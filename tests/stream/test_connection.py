@@ -266,6 +266,25 @@ async def test_what_was_flushed_has_arrived(tmp_path: Path) -> None:
             await other.request("q", b"", patience=0.1)
 
 
+async def test_a_handler_that_raises_loses_its_message_alone(tmp_path: Path) -> None:
+    """Who may publish could else have the whole connection read no more."""
+
+    def take(subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
+        taken.append(int(data))
+
+    taken: list[int] = []
+    async with (
+        asyncio.timeout(PATIENCE),
+        embedded_server(tmp_path, 0) as url,
+        Connection.connect(url, name="test") as connection,
+    ):
+        await connection.subscribe("numbers", take)
+        for payload in (b"1", b"two", b"3"):
+            await connection.publish("numbers", payload)
+        await connection.flush()
+    assert [1, 3] == taken
+
+
 async def test_a_flush_that_is_cancelled_leaves_the_connection_as_it_was(tmp_path: Path) -> None:
     """Its answer comes when nobody waits for it."""
     async with asyncio.timeout(PATIENCE), embedded_server(tmp_path, 0) as url:

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { extentOf, segmentsOf } from "../../broker/web/pages/run/timeline/lanes.js";
+import { extentOf, segmentsBy } from "../../broker/web/pages/run/timeline/lanes.js";
 import { Reader } from "../../broker/web/pages/run/timeline/reader.js";
 
 const DAY = "2026-01-31T12:";
@@ -20,12 +20,12 @@ function told(events, reader = new Reader()) {
 const brief = (segments) => segments.map(({ kind, from, to }) => [kind, (from - ms(0)) / 1000, (to - ms(0)) / 1000]);
 
 /** @param {any} state @param {Reader} reader @param {number} now */
-const ofRun = (state, reader, now) => brief(segmentsOf({ kind: "run", key: "run", id: "", step: state, depth: 0, open: undefined },
-  state, ms(now), reader.of(state.attempt ?? 1)));
+const ofRun = (state, reader, now) => brief(segmentsBy(state, ms(now), reader.of(state.attempt ?? 1))(
+  { kind: "run", key: "run", id: "", step: state, depth: 0, open: undefined }));
 
 /** @param {string} id @param {any} state @param {Reader} reader @param {number} now */
-const ofStep = (id, state, reader, now) => segmentsOf({ kind: "step", key: id, id, step: state.steps[id], depth: 0, open: undefined },
-  state, ms(now), reader.of(state.attempt ?? 1));
+const ofStep = (id, state, reader, now) => segmentsBy(state, ms(now), reader.of(state.attempt ?? 1))(
+  { kind: "step", key: id, id, step: state.steps[id], depth: 0, open: undefined });
 
 const PAUSES = told([
   [0, "run.started"], [0, "step.started", { step: "a" }],
@@ -69,6 +69,28 @@ test("a pause ends with its attempt, and the next begins without", () => {
   assert.deepEqual(reader.of(1)?.pauses, [{ from: ms(10), to: ms(20) }]);
   assert.deepEqual(reader.of(2)?.pauses, [{ from: ms(35), to: ms(40) }]);
   assert.equal(reader.of(3), undefined);
+});
+
+test("pauses that clocks tell out of order are drawn in order, each time once", () => {
+  const mixed = told([[0, "run.started"], [30, "run.paused"], [40, "run.resumed"],
+    [10, "run.paused"], [20, "run.resumed"], [15, "run.paused"], [25, "run.resumed"]]);
+  assert.deepEqual(ofRun(RUNNING, mixed, 60),
+    [["work", 0, 10], ["paused", 10, 25], ["work", 25, 30], ["paused", 30, 40], ["work", 40, 60]]);
+});
+
+test("many lanes look at few of many pauses, which are worked out once", () => {
+  let looks = 0;
+  const counted = (/** @type {number} */ from) => ({ get from() { looks++; return from; }, get to() { looks++; return from + 1_000; } });
+  const pauses = Array.from({ length: 500 }, (_, n) => counted(ms(0) + n * 4_000));
+  const steps = Object.fromEntries(Array.from({ length: 200 }, (_, n) =>
+    [`s${n}`, { status: "completed", started_at: time(n * 10), ended_at: time(n * 10 + 5) }]));
+  const state = { status: "running", attempt: 1, started_at: time(0), steps };
+  const segments = segmentsBy(state, ms(2_000), { tries: new Map(), pauses });
+  const worked = looks;
+  const drawn = Object.entries(steps).map(([id, step]) =>
+    segments({ kind: "step", key: id, id, step, depth: 0, open: undefined }));
+  assert.equal(looks, worked, "no lane looks at what was told");
+  assert.deepEqual(brief(drawn[1]), [["work", 10, 12], ["paused", 12, 13], ["work", 13, 15]]);
 });
 
 test("what a clock that is ahead has begun has its place", () => {

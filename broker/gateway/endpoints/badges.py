@@ -8,7 +8,6 @@ from aiohttp import web
 from broker.errors import InvalidParameter, NotFound
 from broker.gateway.endpoints.estimates import built_index, checked_pipeline
 from broker.gateway.endpoints.snapshot import has_tag
-from broker.gateway.http.parameters import require_known
 from broker.gateway.keys import INDEX, LIMITS, REGISTRY, run_key
 from broker.model.state import RunState
 from broker.model.summary import Summary
@@ -55,8 +54,10 @@ async def pipeline_badge(request: web.Request) -> web.Response:
 
 
 def _style(request: web.Request) -> Style:
-    """The style that is asked for. Raises InvalidParameter, also for what no picture takes."""
-    require_known(request, ("label", "style"), "a badge")
+    """The style that is asked for, whatever else an address of a picture holds against caches.
+
+    Raises InvalidParameter.
+    """
     name = request.query.get("style", "flat")
     for style in _STYLES:
         if name == style:

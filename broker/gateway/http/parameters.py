@@ -8,6 +8,8 @@ from aiohttp import web
 
 from broker.errors import InvalidParameter, InvalidRequest
 
+_AGAINST_CACHES: Final = ("_", "r", "t")
+"""What scripts add, with a random value, so that no cache answers."""
 _DIGITS: Final = 16
 """More than any number that is asked for has."""
 
@@ -18,7 +20,7 @@ def require_known(request: web.Request, known: Collection[str], what: str) -> No
     Raises InvalidParameter, which names the nearest.
     """
     for name in request.query:
-        if name not in known:
+        if name not in known and name not in _AGAINST_CACHES:
             raise InvalidParameter(name, f"is no parameter of {what}{_instead(name, known)}")
 
 

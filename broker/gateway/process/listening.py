@@ -87,6 +87,7 @@ class Door:
 
 async def _last_answer(request: web.Request, response: web.StreamResponse) -> None:
     response.force_close()
+    response.headers["Connection"] = "close"  # aiohttp has decided on it before
 
 
 async def _resolved(host: str, port: int) -> list[tuple[int, Any]]:

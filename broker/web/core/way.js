@@ -11,6 +11,12 @@ const ASK_EVERY = 2_000;
 /** Questions without an answer after which it is not: of one that works, and of one that has to start. */
 const UNANSWERED = { before: 15, since: 2 };
 
+/**
+ * Where a hub is reached, and how it is told that this page has gone.
+ *
+ * @typedef {{port: MessagePort, leave: () => void}} Place
+ */
+
 export class Way {
   /**
    * @param {(message: any) => void} take what the hub says
@@ -24,34 +30,37 @@ export class Way {
     this._unanswered = 0;
     /** Whether this hub, or worker, has ever said something. */
     this._heard = false;
-    /** @type {MessagePort} */
-    this._port = this._use(shared(() => this._failed()) ?? alone());
+    /** Whether it has answered that it is there; a worker of an older gateway does not. */
+    this._answers = false;
+    /** @type {Place} */
+    this._place = this._use(shared(() => this._failed()) ?? alone());
     setInterval(() => this._ask(), ASK_EVERY);
   }
 
   /** @param {object} message */
   say(message) {
-    this._port.postMessage(message);
+    this._place.port.postMessage(message);
   }
 
-  /** @param {MessagePort} port */
-  _use(port) {
+  /** @param {Place} place */
+  _use(place) {
     this._unanswered = 0;
-    this._heard = false;
-    this._port = port;
-    port.onmessage = ({ data }) => this._told(port, data);
-    for (const message of this._begin()) port.postMessage(message);
-    return port;
+    this._heard = this._answers = false;
+    this._place = place;
+    place.port.onmessage = ({ data }) => this._told(place, data);
+    for (const message of [{ op: "here" }, ...this._begin()]) place.port.postMessage(message);
+    return place;
   }
 
   /**
-   * @param {MessagePort} port
+   * @param {Place} place
    * @param {any} message
    */
-  _told(port, message) {
-    if (port !== this._port) return;
+  _told(place, message) {
+    if (place !== this._place) return;
     this._heard = true;
     this._unanswered = 0;
+    if (message.here || message.gone) this._answers = true;
     if (message.gone) this._renew();
     else if (!message.here) this._take(message);
   }
@@ -68,10 +77,11 @@ export class Way {
     if (!this._heard) this._renew();
   }
 
-  /** Take another hub; one of this page where the worker never said anything. */
+  /** Take another hub; one of this page where the worker has not shown that it can be asked. */
   _renew() {
     this.say({ op: "bye" });
-    this._use((this._heard && shared(() => this._failed())) || alone());
+    this._place.leave();
+    this._use((this._answers && shared(() => this._failed())) || alone());
   }
 }
 
@@ -79,28 +89,36 @@ export class Way {
  * The way to the hub of all tabs; nothing where the browser has none, or forbids it in a frame.
  *
  * @param {() => void} failed
+ * @returns {?Place}
  */
 function shared(failed) {
   try {
     const worker = new SharedWorker(new URL("./worker.js", import.meta.url), { type: "module" });
     worker.onerror = failed;
     worker.port.start();
+    /** @type {() => void} */
+    let leave = () => {};
+    const left = new Promise((resolve) => (leave = () => resolve(undefined)));
     const lock = `page-${crypto.randomUUID?.() ?? Math.random()}`;
     const held = () => {
       worker.port.postMessage({ op: "alive", lock });
-      return new Promise(() => {});
+      return left;
     };
     // The worker is told once it is held: it would else get it first, and take this page for dead.
     navigator.locks?.request(lock, held).catch(() => {});
-    return worker.port;
+    return { port: worker.port, leave };
   } catch {
     return null;
   }
 }
 
-/** The way to a hub of this page. */
+/**
+ * The way to a hub of this page.
+ *
+ * @returns {Place}
+ */
 function alone() {
   const { port1, port2 } = new MessageChannel();
   new Hub(`${location.origin.replace(/^http/, "ws")}/v1/ws`).serve(port2);
-  return port1;
+  return { port: port1, leave: () => {} };
 }

@@ -450,6 +450,13 @@ def test_steps_may_go_on_while_the_run_is_paused() -> None:
     assert ("paused", "completed") == (state.status, state.steps["a"].status)
 
 
+def test_a_pause_from_before_the_start_counts_from_the_start() -> None:
+    """One clock that is a day behind must not outweigh the whole run."""
+    paused = RunPaused(time=at(0) - timedelta(days=1))
+    state = state_after(RunStarted(), paused, RunResumed())
+    assert 2.0 == state.paused_seconds
+
+
 def test_an_end_ends_a_pause() -> None:
     """A run that ended waits for nobody."""
     assert state_after(RunStarted(), RunPaused(), RunCancelled()).paused is None

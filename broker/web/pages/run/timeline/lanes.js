@@ -53,19 +53,21 @@ export function lanesOf(state, family, { words, show, folded, title }) {
 }
 
 /**
- * @param {Lane} lane
+ * What of each lane was when. What is the same for all of them is worked out once.
+ *
  * @param {any} state
  * @param {number} end to when the timeline goes
  * @param {import("./reader.js").Told | undefined} told what the events tell beside the state
- * @returns {Segment[]}
+ * @returns {(lane: Lane) => Segment[]}
  */
-export function segmentsOf(lane, state, end, told) {
+export function segmentsBy(state, end, told) {
   const pauses = pausesOf(state, runsUntil(state, end), told?.pauses ?? []);
-  return lane.kind === "run" ? ofRun(state, end, pauses) : ofStep(lane.step, state, end, pauses, told?.tries.get(lane.id));
+  return (lane) => lane.kind === "run" ? ofRun(state, end, pauses) : ofStep(lane.step, state, end, pauses, told?.tries.get(lane.id));
 }
 
 /**
- * The pauses of a run, the present one last; of a past moment, those that had begun by then.
+ * The pauses of a run in order, none within another, the present one last; of a past moment, those
+ * that had begun by then.
  *
  * @param {any} state
  * @param {number} until
@@ -74,7 +76,15 @@ export function segmentsOf(lane, state, end, told) {
 function pausesOf(state, until, over) {
   const since = state.paused ? moment(state.paused.since) : until;
   const last = Math.min(since, until);
-  const pauses = over.filter(({ from }) => from < last).map(({ from, to }) => ({ from, to: Math.min(to, last) }));
+  /** @type {import("./reader.js").Span[]} */
+  const pauses = [];
+  for (const pause of over.toSorted((a, b) => a.from - b.from)) {
+    if (pause.from >= last) break;
+    const before = pauses.at(-1);
+    const to = Math.min(pause.to, last);
+    if (before && pause.from < before.to) before.to = Math.max(before.to, to);
+    else pauses.push({ from: pause.from, to });
+  }
   if (since < until) pauses.push({ from: since, to: until });
   return pauses;
 }
@@ -102,8 +112,8 @@ function parted(segment, pauses) {
   /** @type {Segment[]} */
   const parts = [];
   let { from } = segment;
-  for (const pause of pauses) {
-    const [begun, over] = [Math.max(pause.from, from), Math.min(pause.to, segment.to)];
+  for (let at = firstAfter(pauses, from); at < pauses.length && pauses[at].from < segment.to; at++) {
+    const [begun, over] = [Math.max(pauses[at].from, from), Math.min(pauses[at].to, segment.to)];
     if (over <= begun) continue;
     if (begun > from) parts.push({ ...segment, from, to: begun });
     parts.push({ from: begun, to: over, kind: "paused" });
@@ -111,6 +121,23 @@ function parted(segment, pauses) {
   }
   if (from < segment.to || !parts.length) parts.push({ ...segment, from });
   return parts;
+}
+
+/**
+ * Which of the pauses is the first to end after a moment: with a thousand of them, ten thousand
+ * lanes have no time to look at each.
+ *
+ * @param {import("./reader.js").Span[]} pauses
+ * @param {number} time
+ */
+function firstAfter(pauses, time) {
+  let [low, high] = [0, pauses.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (pauses[middle].to > time) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /**

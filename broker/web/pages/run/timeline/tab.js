@@ -10,7 +10,7 @@ import { useFamily } from "../family.js";
 import { present, still } from "../past.js";
 import { Beside } from "../steps/beside.js";
 import { Chart } from "./chart.js";
-import { extentOf, lanesOf, segmentsOf } from "./lanes.js";
+import { extentOf, lanesOf, segmentsBy } from "./lanes.js";
 import { folding, straight } from "./scale.js";
 import { useSight } from "./sight.js";
 import { Table } from "./table.js";
@@ -25,8 +25,7 @@ export default function TimelineTab({ run, state }) {
   const past = usePast(run, state);
   const { start, end } = extentOf(state, present.value);
   const lanes = lanesOf(state, family, { ...wishes, folded, title: text.timeline.run });
-  /** @param {import("./lanes.js").Lane} lane */
-  const segments = (lane) => segmentsOf(lane, state, end, past.told);
+  const segments = segmentsBy(state, end, past.told);
   const begun = Number.isFinite(start);
   const scale = begun && wishes.folds ? folding(start, end, workedIn(lanes, segments, state)) : straight(begun ? start : 0, begun ? end : 1);
   const sight = useSight(scale.start, scale.end);

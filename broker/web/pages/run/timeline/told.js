@@ -3,20 +3,32 @@
  * tells only that there were some; the run's events, which are read then, tell when.
  */
 
-import { useEffect, useRef, useState } from "../../../vendor/preact.js";
+import { useEffect, useMemo, useState } from "../../../vendor/preact.js";
 import { encoded, lines } from "../../../core/api.js";
-import { Reader } from "./reader.js";
-
-/** Events of a run that are read at most. */
-const MOST = 200_000;
+import { epochOf, Reading } from "./reading.js";
 
 /**
  * @typedef {object} Past
  * @property {import("./reader.js").Told | undefined} told nothing while nothing is known
- * @property {"whole" | "failed" | "cut" | "gone"} standing how far the events were read: `cut`, the
- *   first MOST; `gone`, those that are still kept
+ * @property {Reading["standing"]} standing how far the events were read
  * @property {() => void} again reads them again
  */
+
+/**
+ * The reading of the run that was looked at last: who comes back to its timeline reads only what is new.
+ *
+ * @type {{run: string, reading: Reading} | null}
+ */
+let last = null;
+
+/** @param {string} run */
+function readingOf(run) {
+  if (last?.run !== run) {
+    const path = `/v1/runs/${encoded(run)}/events`;
+    last = { run, reading: new Reading((after, signal) => lines(after ? `${path}?after=${encoded(after)}` : path, signal)) };
+  }
+  return last.reading;
+}
 
 /**
  * @param {string} run
@@ -24,48 +36,22 @@ const MOST = 200_000;
  * @returns {Past}
  */
 export function usePast(run, state) {
-  const [standing, setStanding] = useState(/** @type {Past["standing"]} */ ("whole"));
   const [tried, setTried] = useState(0);
   const [, seen] = useState(0);
-  const held = useRef(/** @type {{run: string, reader: Reader} | null} */ (null));
+  const reading = useMemo(() => readingOf(run), [run]);
+  const { attempt, cursor, events, paused_seconds: paused } = state;
   const retried = changesOf(state.steps);
   // Something that differs when there is more to be read.
-  const key = retried || state.paused_seconds ? [state.attempt, retried, state.paused_seconds, tried].join(" ") : "";
+  const key = retried || paused ? [epochOf(cursor), attempt, retried, paused, tried].join(" ") : "";
+  useEffect(() => reading.follow(() => seen((n) => n + 1)), [reading]);
   useEffect(() => {
-    if (!key) return;
-    if (held.current?.run !== run) held.current = { run, reader: new Reader() };
-    const { reader } = held.current;
-    const least = state.events;
-    const ending = new AbortController();
-    read(run, reader, ending.signal).then(
-      () => {
-        setStanding(reader.count > MOST ? "cut" : reader.count < least ? "gone" : "whole");
-        seen((n) => n + 1);
-      },
-      () => ending.signal.aborted || setStanding("failed"));
-    return () => ending.abort();
-  }, [run, key]);
+    if (key) reading.need({ cursor, events });
+  }, [reading, key]);
   return {
-    told: key && held.current?.run === run ? held.current.reader.of(state.attempt) : undefined,
-    standing: key ? standing : "whole",
+    told: key ? reading.of(attempt) : undefined,
+    standing: key ? reading.standing : "whole",
     again: () => setTried(tried + 1),
   };
-}
-
-/**
- * Read on from where a reader stands.
- *
- * @param {string} run
- * @param {Reader} reader
- * @param {AbortSignal} signal
- */
-async function read(run, reader, signal) {
-  const after = reader.cursor && `?after=${encodeURIComponent(reader.cursor)}`;
-  for await (const events of lines(`/v1/runs/${encoded(run)}/events${after}`, signal)) {
-    if (signal.aborted) return;
-    for (const event of events) reader.take(event);
-    if (reader.count > MOST) return;
-  }
 }
 
 /**
