@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ PATIENCE = 20_000.0
 """Milliseconds for one thing to be seen on a page."""
 WIDTHS = (375, 768, 1440)
 """A telephone, a tablet and a desk."""
+_BEGAN = datetime.now(UTC)
 AXE = Path(__file__).parents[2] / "tools/web/node_modules/axe-core/axe.min.js"
 
 HIDE = """hidden => {
@@ -102,6 +104,12 @@ async def dashboard(folder: Path, **settings: Any) -> AsyncIterator[Dashboard]:
         shown = Dashboard(served, browser)
         yield shown
     assert not shown.faults, shown.faults
+
+
+def ago(seconds: float, kind: str, step: str | None = None, **more: Any) -> dict[str, Any]:
+    """An event of so many seconds before these tests began."""
+    time = (_BEGAN - timedelta(seconds=seconds)).isoformat()
+    return {"type": kind, "time": time, **({"step": step} if step else {}), **more}
 
 
 async def violations(page: Page) -> list[str]:

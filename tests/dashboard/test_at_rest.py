@@ -10,10 +10,9 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from broker.stream.topology import PROGRESS, api
-from tests.dashboard.browsing import Dashboard, dashboard
+from tests.dashboard.browsing import Dashboard, ago, dashboard
 
 RUN = "deploy-4"
-NOW = datetime.now(UTC)
 COLOUR = """(canvas, [share, y]) => {
   const ratio = canvas.width / canvas.clientWidth;
   const [x, at] = [share * canvas.clientWidth * ratio, y * ratio];
@@ -27,12 +26,6 @@ MOVES = """bar => getComputedStyle(bar, "::after").animationName"""
 async def shown(tmp_path: Path) -> AsyncIterator[Dashboard]:
     async with dashboard(tmp_path) as d:
         yield d
-
-
-def ago(seconds: float, kind: str, step: str | None = None, **more: Any) -> dict[str, Any]:
-    """An event of so many seconds ago."""
-    time = (NOW - timedelta(seconds=seconds)).isoformat()
-    return {"type": kind, "time": time, **({"step": step} if step else {}), **more}
 
 
 def lane(page: Page, name: str) -> Locator:

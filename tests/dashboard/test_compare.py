@@ -1,30 +1,21 @@
 """Two runs side by side, while one of them still runs."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.dashboard.browsing import Dashboard, dashboard, violations, widest
+from tests.dashboard.browsing import Dashboard, ago, dashboard, violations, widest
 
 STEPS = ("read", "check", "write")
 NOTHING = "\N{EN DASH}"
-NOW = datetime.now(UTC)
 
 
 @pytest.fixture
 async def shown(tmp_path: Path) -> AsyncIterator[Dashboard]:
     async with dashboard(tmp_path) as d:
         yield d
-
-
-def ago(seconds: float, kind: str, step: str | None = None, **more: Any) -> dict[str, Any]:
-    """An event of so many seconds ago."""
-    time = (NOW - timedelta(seconds=seconds)).isoformat()
-    return {"type": kind, "time": time, **({"step": step} if step else {}), **more}
 
 
 def row(page: Page, name: str) -> Locator:

@@ -8,7 +8,7 @@ that changes it no more, so that it is kept as it is, as long as there is room.
 import asyncio
 import math
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Final, TypeAlias
 
@@ -20,6 +20,7 @@ from broker.errors import (
     MalformedEvent,
     MomentNotFound,
     StoryNotKept,
+    StreamUnavailable,
 )
 from broker.gateway.process.rounds import Rounds
 from broker.metrics import Metrics
@@ -92,20 +93,16 @@ class Attempts:
         """
         if attempt > state.attempt:
             raise self._missing(key, attempt, state, expired=False)
-        place = (self._runs.epoch, key, "attempt", attempt)
-        kept = self._still_there(place)
-        if kept is not None:
-            return kept
-        async with self._reads:
-            kept = self._still_there(place)
-            if kept is not None:
-                return kept
-            folded = await self._before(key, attempt)
-        told = next((past for past in state.attempts if past.attempt == attempt), None)
-        if folded.attempt != attempt or not folded.events or _differs(told, folded):
-            forgotten = "attempts" in state.truncated and attempt < state.attempts[0].attempt
-            raise self._missing(key, attempt, state, expired=told is not None or forgotten)
-        return self._keep(place, folded)
+
+        async def folded() -> RunState:
+            found = await self._before(key, attempt)
+            told = next((past for past in state.attempts if past.attempt == attempt), None)
+            if found.attempt != attempt or not found.events or _differs(told, found):
+                forgotten = "attempts" in state.truncated and attempt < state.attempts[0].attempt
+                raise self._missing(key, attempt, state, expired=told is not None or forgotten)
+            return found
+
+        return await self._kept_or((self._runs.epoch, key, "attempt", attempt), folded)
 
     async def at(self, key: RunKey, seq: int, head: int, events: int) -> Past:
         """A run as it stood after the event of a sequence, or else the last one before it.
@@ -113,22 +110,19 @@ class Attempts:
         `events` is how many it has had up to its `head`. Raises StoryNotKept, MomentNotFound,
         StreamUnavailable.
         """
-        place = (self._runs.epoch, key, "at", seq)
-        kept = self._still_there(place)
-        if kept is not None:
-            return kept
-        async with self._reads:
-            kept = self._still_there(place)
-            if kept is not None:
-                return kept
+        epoch = self._runs.epoch
+
+        async def folded() -> RunState:
             await require_whole(self._runs, key, events)
-            folded, later = await self._up_to(key, seq, head)
-        if folded.events + later < events:  # what is no event had stood for those that are gone
-            raise StoryNotKept(key.run)
-        if not folded.events:
-            self._metrics.attempt_snapshots.labels(outcome="missing").inc()
-            raise MomentNotFound(key.run, str(Cursor(place[0], seq)))
-        return self._keep(place, folded)
+            found, later = await self._up_to(key, seq, head)
+            if found.events + later < events:  # what is no event had stood for those that are gone
+                raise StoryNotKept(key.run)
+            if not found.events:
+                self._metrics.attempt_snapshots.labels(outcome="missing").inc()
+                raise MomentNotFound(key.run, str(Cursor(epoch, seq)))
+            return found
+
+        return await self._kept_or((epoch, key, "at", seq), folded)
 
     def _missing(
         self, key: RunKey, attempt: int, state: RunState, *, expired: bool
@@ -149,15 +143,18 @@ class Attempts:
 
     async def _up_to(self, key: RunKey, seq: int, head: int) -> tuple[RunState, int]:
         """The state after a sequence, and how many events come later, up to the head."""
-        fold, later = Fold(initial(key.tenant, key.run), self._bounds), 0
+        fold, later, last = Fold(initial(key.tenant, key.run), self._bounds), 0, 0
         async with aclosing(self._records(key)) as records:
             async for record in records:
-                if record.seq > head:
+                last = record.seq
+                if last > head:
                     break
-                if record.seq <= seq:
+                if last <= seq:
                     fold.add_record(record)
                 else:
                     later += _is_event(record)
+        if last < head:
+            raise StreamUnavailable("read a run again", "the server that answered is behind")
         return fold.state, later
 
     async def _records(self, key: RunKey) -> AsyncGenerator[Record, None]:
@@ -169,6 +166,15 @@ class Attempts:
                     await self.turns.turn()
                     until = self._now() + AT_ONCE
                 yield record
+
+    async def _kept_or(self, place: _Place, folded: Callable[[], Awaitable[RunState]]) -> Past:
+        """A state that is kept, or else is folded now, of several who want it by the first."""
+        kept = self._still_there(place)
+        if kept is not None:
+            return kept
+        async with self._reads:
+            kept = self._still_there(place)
+            return self._keep(place, await folded()) if kept is None else kept
 
     def _still_there(self, place: _Place) -> Past | None:
         found = self._kept.get(place)
