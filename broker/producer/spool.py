@@ -10,6 +10,7 @@ import heapq
 import itertools
 import logging
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -181,4 +182,5 @@ def _forked() -> None:
         spool.forked()
 
 
-os.register_at_fork(after_in_child=_forked)
+if sys.platform != "win32":  # where no process forks
+    os.register_at_fork(after_in_child=_forked)

@@ -2,13 +2,13 @@
 
 import asyncio
 from contextlib import suppress
-from http import HTTPStatus
 from typing import Final, Protocol
 
 from aiohttp import web
 
 from broker.errors import Draining
 from broker.gateway.http.limits import Streams
+from broker.gateway.process.listening import last_answer
 
 _LAST: Final = 1.0
 """Seconds more that the last ones have for their last bytes."""
@@ -43,9 +43,8 @@ class Drain:
 
         A proxy that keeps connections would send the next request here again.
         """
-        if self.began and response.status != HTTPStatus.SWITCHING_PROTOCOLS:
-            response.force_close()
-            response.headers["Connection"] = "close"
+        if self.began:
+            await last_answer(request, response)
 
     async def run(self, seconds: float) -> None:
         """Take no new streams from now on, and end the open ones over `seconds`.

@@ -8,6 +8,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
+from http import HTTPStatus
 from typing import Any, Final, Self
 
 from aiohttp import web
@@ -62,7 +63,7 @@ class Door:
         would never meet the next. When the block of another ends, nobody listens any more.
         """
         if for_now:
-            app.on_response_prepare.append(_last_answer)
+            app.on_response_prepare.append(last_answer)
         runner = web.AppRunner(
             app,
             access_log=None,
@@ -85,9 +86,11 @@ class Door:
             await runner.cleanup()
 
 
-async def _last_answer(request: web.Request, response: web.StreamResponse) -> None:
-    response.force_close()
-    response.headers["Connection"] = "close"  # aiohttp has decided on it before
+async def last_answer(request: web.Request, response: web.StreamResponse) -> None:
+    """The signal that ends a connection with its answer, unless it becomes a WebSocket's."""
+    if response.status != HTTPStatus.SWITCHING_PROTOCOLS:
+        response.force_close()
+        response.headers["Connection"] = "close"  # aiohttp has decided on it before
 
 
 async def _resolved(host: str, port: int) -> list[tuple[int, Any]]:
